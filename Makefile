@@ -1,0 +1,56 @@
+# One command per task, the same here and in CI. Each does its own set-up in .venv from the lock files.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Options for the demo: `make demo DEMO_ARGS=` asks before it recovers, `DEMO_ARGS="--yes --keep"` stays up.
+DEMO_ARGS ?= --yes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock clean
+
+help:
+	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
+	@echo "make test    the tests"
+	@echo "make check   ruff, mypy --strict, import contracts"
+	@echo "make format  let ruff format and mend what it can"
+	@echo "make lock    make the lock files anew from pyproject.toml"
+
+# The two stamps: what the demo needs, and on top of it what the tests and checks need.
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/demo.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/safetynet demo $(DEMO_ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# uv writes lock files for every platform at once; their hashes are what pip checks at set-up.
+UV_COMPILE = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.6"
+	mkdir -p requirements
+	$(UV_COMPILE) --extra demo pyproject.toml requirements/build.in -o requirements/demo.txt
+	$(UV_COMPILE) --extra demo --extra dev -c requirements/demo.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The ``safetynet`` command: parses, builds the objects, renders, maps errors to exit codes."""

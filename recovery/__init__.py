@@ -1,0 +1,1 @@
+"""Backups, their catalog, recovery, staging and schedules: everything that touches tables and the vault."""

@@ -1,0 +1,208 @@
+"""The one place where AWS clients are made and botocore's errors become ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
+)
+
+from recovery.errors import AwsError, CredentialsError, TableNotFoundError, VaultNotFoundError
+from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+ACCESS_DENIED_CODES = frozenset(
+    {"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation", "403"}
+)
+CREDENTIAL_CODES = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+THROTTLE_CODES = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_CREDENTIAL_ERRORS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's error code in an answer, for example ``ResourceNotFoundException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def translated(error: Exception, doing: str) -> SafetyNetError:
+    """One botocore error in the words of our tree. ``doing`` says what was tried: "describe table orders"."""
+    if isinstance(error, ClientError):
+        return _translated_answer(error, doing)
+    if isinstance(error, _CREDENTIAL_ERRORS):
+        return CredentialsError(f"cannot {doing}: {error}")
+    if isinstance(error, NoRegionError):
+        return UsageError(f"cannot {doing}: no AWS region is set", hint="Pass --region or set AWS_REGION.")
+    if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError)):
+        return UnavailableError(f"cannot {doing}: {error}", hint="Is the region reachable from here?")
+    if isinstance(error, ParamValidationError):
+        return UsageError(f"cannot {doing}: {error}")
+    return AwsError(f"cannot {doing}: {error}")
+
+
+def _translated_answer(error: ClientError, doing: str) -> SafetyNetError:
+    code = error_code(error)
+    message = str(error.response.get("Error", {}).get("Message", "")) or code
+    text = f"cannot {doing}: {message[:500]}"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in ACCESS_DENIED_CODES:
+        return AccessDeniedError(text, hint=f"The caller lacks the permission for {error.operation_name}.")
+    if code in CREDENTIAL_CODES:
+        return CredentialsError(text)
+    if code == "NoSuchBucket":
+        return VaultNotFoundError(text)
+    if code in {"ResourceNotFoundException", "TableNotFoundException"}:
+        return TableNotFoundError(text)
+    if code in THROTTLE_CODES or status in {500, 502, 503, 504}:
+        return UnavailableError(text, hint="AWS is throttling or failing; run the command again.")
+    return AwsError(text, code=code)
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Whatever botocore raises inside comes out as an error of our tree."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise translated(error, doing) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """How to reach AWS. Empty values mean what botocore finds by itself (environment, profile, endpoint)."""
+
+    profile: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+
+
+class Aws:
+    """AWS clients for one account and region, made once when first asked for."""
+
+    def __init__(self, settings: AwsSettings) -> None:
+        self._settings = settings
+        with aws_errors("use the AWS settings"):
+            self.session = boto3.Session(
+                profile_name=settings.profile or None,
+                region_name=settings.region or None,
+                aws_access_key_id=settings.access_key or None,
+                aws_secret_access_key=settings.secret_key or None,
+            )
+        self._config = Config(
+            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=32,
+            user_agent_extra="safetynet",
+        )
+        self._endpoint = settings.endpoint_url or None
+        self._account = ""
+
+    @property
+    def region(self) -> str:
+        """The region of all clients. Raises UsageError where none is set."""
+        region = self.session.region_name
+        if not region:
+            raise UsageError("no AWS region is set", hint="Pass --region or set AWS_REGION.")
+        return region
+
+    @property
+    def account(self) -> str:
+        """The 12-digit account id of the caller (STS GetCallerIdentity), asked for once."""
+        if not self._account:
+            with aws_errors("find out the AWS account"):
+                sts = self.session.client("sts", endpoint_url=self._endpoint, config=self._config)
+                self._account = sts.get_caller_identity()["Account"]
+        return self._account
+
+    @property
+    def caller(self) -> str:
+        """The ARN of the caller, for 'who did it'."""
+        with aws_errors("find out who is calling"):
+            sts = self.session.client("sts", endpoint_url=self._endpoint, config=self._config)
+            return sts.get_caller_identity()["Arn"]
+
+    def dynamodb(self, config: Config | None = None) -> DynamoDBClient:
+        """A DynamoDB client; ``config`` is laid over the usual one."""
+        with aws_errors("set up DynamoDB"):
+            merged = self._config.merge(config) if config else self._config
+            return self.session.client("dynamodb", endpoint_url=self._endpoint, config=merged)
+
+    def s3(self) -> S3Client:
+        """An S3 client; path-style addressing where an endpoint is given, as emulators need it."""
+        style = (
+            Config(s3={"addressing_style": "path"}) if self._endpoint or self.custom_endpoint else Config()
+        )
+        with aws_errors("set up S3"):
+            return self.session.client("s3", endpoint_url=self._endpoint, config=self._config.merge(style))
+
+    def sqs(self) -> SQSClient:
+        """An SQS client."""
+        with aws_errors("set up SQS"):
+            return self.session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+
+    @property
+    def custom_endpoint(self) -> bool:
+        """Whether the environment or profile names an endpoint of its own (AWS_ENDPOINT_URL)."""
+        endpoint = self.session._session.get_config_variable("endpoint_url")  # noqa: SLF001 - boto3 has no public way
+        return bool(endpoint)

@@ -1,0 +1,130 @@
+"""The catalog: which backups there are. It is the vault itself, listed; there is no index to go stale."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recovery.aws import aws_errors
+from recovery.definition import TableDefinition
+from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
+from recovery.manifest import BACKUPS, MANIFEST, TABLE_DEFINITION, BackupObject, Manifest
+from recovery.vault import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recovery.vault import Vault
+
+READ_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Whole backups, newest first, and what is wrong with those that cannot be read."""
+
+    backups: tuple[Manifest, ...]
+    damaged: tuple[DamagedObjectError, ...]
+
+
+class Catalog:
+    """Finds, reads and checks backups."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+
+    def tables(self, account: str = "", region: str = "") -> Iterator[tuple[str, str, str]]:
+        """(account, region, table) of every table that has a folder; narrowed where given."""
+        for an_account in [account] if account else list(self.vault.folders(BACKUPS)):
+            place = f"{BACKUPS}{an_account}/"
+            for a_region in [region] if region else list(self.vault.folders(place)):
+                for table in self.vault.folders(f"{place}{a_region}/"):
+                    yield an_account, a_region, table
+
+    def backups(self, account: str, region: str, table: str) -> Listing:
+        """All backups of one table, newest first. A folder without a manifest is no backup."""
+        folder = f"{BACKUPS}{account}/{region}/{table}/"
+        found: list[Manifest] = []
+        damaged: list[DamagedObjectError] = []
+        for backup_id in self.vault.folders(folder):
+            try:
+                found.append(self._manifest(folder, backup_id))
+            except ObjectNotFoundError:
+                continue  # begun but not finished: invisible
+            except DamagedObjectError as error:
+                damaged.append(error)
+        found.sort(key=lambda manifest: manifest.time, reverse=True)
+        return Listing(tuple(found), tuple(damaged))
+
+    def latest(self, account: str, region: str, table: str) -> Manifest:
+        """The newest whole backup of a table. Raises BackupNotFoundError, DamagedObjectError if only those."""
+        listing = self.backups(account, region, table)
+        if listing.backups:
+            return listing.backups[0]
+        if listing.damaged:
+            raise listing.damaged[0]
+        raise BackupNotFoundError(
+            f"no backup of table {table} in {account}/{region} in {self.vault.location}"
+        )
+
+    def get(self, account: str, region: str, table: str, backup_id: str) -> Manifest:
+        """One backup by its id. Raises BackupNotFoundError, DamagedObjectError."""
+        try:
+            return self._manifest(f"{BACKUPS}{account}/{region}/{table}/", backup_id)
+        except ObjectNotFoundError as error:
+            raise BackupNotFoundError(
+                f"no backup {backup_id} of table {table} in {account}/{region}"
+            ) from error
+
+    def definition(self, backup: Manifest) -> TableDefinition:
+        """The table definition of a backup, its checksum compared. Raises DamagedObjectError."""
+        entry = next((entry for entry in backup.objects if entry.key == TABLE_DEFINITION), None)
+        key = backup.folder + TABLE_DEFINITION
+        if entry is None:
+            raise DamagedObjectError(key, "is not in the manifest")
+        try:
+            stored = self.vault.get(key)
+        except ObjectNotFoundError as error:
+            raise DamagedObjectError(key, "is missing") from error
+        if hashlib.sha256(stored.body).hexdigest() != entry.sha256:
+            raise DamagedObjectError(key, "its SHA-256 is not the one in the manifest")
+        definition = document(TableDefinition, stored)
+        if definition.table != backup.table:
+            raise DamagedObjectError(key, "belongs to another table than the manifest")
+        return definition
+
+    def check_objects(self, backup: Manifest) -> None:
+        """Read every object of a backup and compare size and SHA-256.
+
+        Raises DamagedObjectError naming the first object that is missing, cut or changed.
+        """
+        for entry in backup.objects:
+            self.check_object(backup, entry)
+
+    def check_object(self, backup: Manifest, entry: BackupObject) -> None:
+        """One object of ``check_objects``."""
+        key = backup.folder + entry.key
+        try:
+            stream = self.vault.open(key)
+        except ObjectNotFoundError as error:
+            raise DamagedObjectError(key, "is missing") from error
+        digest, size = hashlib.sha256(), 0
+        with stream, aws_errors(f"read {key}"):
+            while block := stream.read(READ_BLOCK):
+                digest.update(block)
+                size += len(block)
+        if size != entry.size:
+            raise DamagedObjectError(key, f"holds {size} bytes, the manifest says {entry.size}")
+        if digest.hexdigest() != entry.sha256:
+            raise DamagedObjectError(key, "its SHA-256 is not the one in the manifest")
+
+    def _manifest(self, folder: str, backup_id: str) -> Manifest:
+        stored = self.vault.get(f"{folder}{backup_id}/{MANIFEST}")
+        manifest = document(Manifest, stored)
+        if manifest.folder != f"{folder}{backup_id}/":
+            raise DamagedObjectError(stored.key, f"says that it is {manifest.folder}")
+        counted = sum(entry.items or 0 for entry in manifest.objects)
+        if counted != manifest.item_count:
+            raise DamagedObjectError(stored.key, f"counts {manifest.item_count} items, its files {counted}")
+        return manifest

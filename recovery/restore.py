@@ -1,0 +1,228 @@
+"""Applying a recovery plan: check, create, load, verify, settle. Running it again continues it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recovery.aws import aws_errors
+from recovery.backup_scan import scan_pages, segments_for
+from recovery.definition import Known, capture_definition, describe_table, read_tags
+from recovery.digest import ContentDigest
+from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
+from recovery.leases import holding, take_lease
+from recovery.plans import backup_of
+from recovery.runs import start_run, unfinished_run
+from recovery.table_settings import create_table, put_settings, wait_until_active
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from recovery.aws import Aws
+    from recovery.catalog import Catalog
+    from recovery.clock import Clock, Sleep
+    from recovery.definition import TableDefinition
+    from recovery.leases import Lease
+    from recovery.plans import RecoveryPlan
+    from recovery.progress import Progress
+    from recovery.restore_engine import RestoreEngine
+    from recovery.runs import Run
+    from recovery.table_settings import FollowUp
+    from recovery.wire import RawTables
+
+# While a table is being recovered it says so itself, in the same call that creates it.
+RUN_TAG = "safetynet:run"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a finished recovery came to. ``differences`` compares definitions: name of the part, one a line."""
+
+    run_id: str
+    table: str
+    items_verified: int
+    started_at: datetime
+    ended_at: datetime
+    resumed: bool
+    differences: tuple[str, ...]
+    follow_ups: tuple[FollowUp, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the run to its end, pauses included."""
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+class Recovery:
+    """Executes plans in one account and region."""
+
+    def __init__(
+        self,
+        *,
+        aws: Aws,
+        catalog: Catalog,
+        tables: RawTables,
+        engine: RestoreEngine,
+        clock: Clock,
+        sleep: Sleep,
+        progress: Progress,
+    ) -> None:
+        self._aws = aws
+        self._catalog = catalog
+        self._tables = tables
+        self._engine = engine
+        self._clock = clock
+        self._sleep = sleep
+        self._progress = progress
+
+    def apply(self, plan: RecoveryPlan, started_by: str) -> RecoveryReport:
+        """Bring the table back, or finish what an interrupted apply of the same plan began.
+
+        Nothing is written before every object of the backup has been checked, and nothing is written to a
+        table that this run did not create. Raises DamagedObjectError, TableExistsError, LeaseHeldError,
+        RestoreMismatchError, UnavailableError.
+        """
+        target = plan.target
+        vault = self._catalog.vault
+        lease = take_lease(
+            vault, self._clock, f"recover-{target.account}-{target.region}-{target.name}", started_by
+        )
+        with holding(lease):
+            backup = backup_of(self._catalog, plan)
+            definition = self._catalog.definition(backup)
+            run = unfinished_run(vault, target, plan.backup_id)
+            resumed = run is not None
+            client = self._aws.dynamodb()
+            self._refuse_foreign_table(client, plan, run)
+            if run is None or not run.record.loaded:
+                self._catalog.check_objects(backup)
+            run = run or start_run(vault, self._clock, plan, started_by)
+            self._progress.start(target.name, f"recover {target.name}", plan.item_count)
+            self._create(client, run)
+            if not run.record.loaded:
+                self._engine.load(backup, target.name, run, lease, self._progress)
+                run.note(loaded=True)
+            if not run.record.verified:
+                self._verify(run.record.plan, run, lease)
+            follow_ups = self._settle(client, run)
+            self._progress.finish(target.name)
+            differences = self._differences(definition, run.record.plan)
+            return RecoveryReport(
+                run_id=run.record.run_id,
+                table=target.name,
+                items_verified=plan.item_count,
+                started_at=run.record.started_at,
+                ended_at=run.record.ended_at or self._clock(),
+                resumed=resumed,
+                differences=tuple(differences),
+                follow_ups=tuple(follow_ups),
+            )
+
+    def unfinished(self, plan: RecoveryPlan) -> Run | None:
+        """The run of this very plan that was begun and has not ended, if there is one."""
+        return unfinished_run(self._catalog.vault, plan.target, plan.backup_id)
+
+    def _refuse_foreign_table(self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None) -> None:
+        """An existing table must carry the tag of the very run that is being continued."""
+        table = plan.target.name
+        try:
+            arn = describe_table(client, table)["TableArn"]
+        except TableNotFoundError:
+            return
+        if run is not None:
+            with aws_errors(f"read the tags of table {table}"):
+                owner = read_tags(client, arn).get(RUN_TAG)
+            # Once settled, the tag may be gone already: only the record's last line is missing.
+            if owner == run.record.run_id or (run.record.settled and owner is None):
+                return
+        raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
+
+    def _create(self, client: DynamoDBClient, run: Run) -> None:
+        plan = run.record.plan
+        try:
+            describe_table(client, plan.target.name)
+        except TableNotFoundError:
+            tags = {**plan.tags, RUN_TAG: run.record.run_id}
+            try:
+                create_table(client, plan.create_table, tags)
+            except AwsError as error:
+                if error.code != "ResourceInUseException":
+                    raise
+                # Either our own call lost its answer, or somebody was faster.
+                self._refuse_foreign_table(client, plan, run)
+        wait_until_active(client, plan.target.name, self._sleep)
+
+    def _verify(self, plan: RecoveryPlan, run: Run, lease: Lease) -> None:
+        """Read the table back and compare count and content digest with the backup's."""
+        table = plan.target.name
+        found = digest_table(self._tables, table, self._sleep, segments_for(plan.data_bytes), lease)
+        if found.item_count != plan.item_count or found.value != plan.content_digest:
+            # The files are loaded once more by the next run: what was noted cannot be trusted.
+            run.note(loaded=False, loaded_files=())
+            raise RestoreMismatchError(
+                f"table {table} holds {found.item_count} items with digest {found.value[:12]}, the backup "
+                f"{plan.item_count} with {plan.content_digest[:12]}"
+            )
+        run.note(verified=True)
+
+    def _settle(self, client: DynamoDBClient, run: Run) -> list[FollowUp]:
+        plan = run.record.plan
+        table = plan.target.name
+        arn = describe_table(client, table)["TableArn"]
+        follow_ups: list[FollowUp] = []
+        if not run.record.settled:
+            follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
+            run.note(settled=True)
+        with aws_errors(f"untag table {table}"):
+            client.untag_resource(ResourceArn=arn, TagKeys=[RUN_TAG])
+        run.note(ended_at=self._clock())
+        return follow_ups
+
+    def _differences(self, wanted: TableDefinition, plan: RecoveryPlan) -> list[str]:
+        found = capture_definition(self._aws, plan.target.name, self._clock())
+        return definition_differences(wanted, plan, found)
+
+
+def digest_table(
+    tables: RawTables, table: str, sleep: Sleep, segments: int, lease: Lease | None = None
+) -> ContentDigest:
+    """Count and digest all items of a live table, with strongly consistent reads."""
+
+    def one(segment: int) -> ContentDigest:
+        part = ContentDigest()
+        for page in scan_pages(tables, table, segment, segments, sleep):
+            if lease is not None:
+                lease.check()
+            for item in page.items:
+                part.add(item)
+        return part
+
+    total = ContentDigest()
+    with ThreadPoolExecutor(segments, thread_name_prefix="verify") as pool:
+        for part in pool.map(one, range(segments)):
+            total.merge(part)
+    return total
+
+
+def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: TableDefinition) -> list[str]:
+    """What of a definition did not come back, one line each; empty when all of it did."""
+    expected = {**wanted.create_table, "TableName": plan.target.name}
+    differences = [
+        f"{name}: wanted {expected.get(name)}, found {found.create_table.get(name)}"
+        for name in sorted({*expected, *found.create_table})
+        if expected.get(name) != found.create_table.get(name)
+    ]
+    for name in type(plan.settings).model_fields:
+        want, have = getattr(plan.settings, name), getattr(found.settings, name)
+        if name == "tags":
+            want, have = Known(value=plan.tags), Known(value=found.tags)
+        if (
+            isinstance(want, Known)
+            and isinstance(have, Known)
+            and (want.value or None) != (have.value or None)
+        ):
+            differences.append(f"{name}: wanted {want.value}, found {have.value}")
+    return differences

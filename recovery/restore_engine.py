@@ -1,0 +1,24 @@
+"""The port of the restore engines: one adapter per file (``restore_write``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from recovery.leases import Lease
+    from recovery.manifest import Manifest
+    from recovery.progress import Progress
+    from recovery.runs import Run
+
+
+class RestoreEngine(Protocol):
+    """Loads the data of a backup into a table that exists and is ours."""
+
+    name: str
+
+    def load(self, backup: Manifest, table: str, run: Run, lease: Lease, progress: Progress) -> None:
+        """Load every item. What ``run`` notes as loaded is not loaded again.
+
+        Raises DamagedObjectError, UnavailableError, LeaseHeldError once the lease is lost.
+        """
+        ...

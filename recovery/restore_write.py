@@ -1,0 +1,170 @@
+"""The write engine: BatchWriteItem on raw bytes, side by side, until no unprocessed item is left."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, BinaryIO
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+
+from recovery.aws import aws_errors
+from recovery.errors import DamagedObjectError, ObjectNotFoundError
+from recovery.export_layout import read_items
+from recovery.pacing import LONGEST_WAIT_SECONDS, PATIENT_ATTEMPTS, patient
+from recovery.wire import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from rules.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import msgspec
+
+    from recovery.clock import Sleep
+    from recovery.leases import Lease
+    from recovery.manifest import BackupObject, Manifest
+    from recovery.progress import Progress
+    from recovery.runs import Run
+    from recovery.vault import Vault
+    from recovery.wire import RawTables
+
+DEFAULT_WORKERS = 8
+
+
+class WriteEngine:
+    """Loads with BatchWriteItem. Puts are idempotent, so a file that was half loaded is loaded again."""
+
+    name = "write"
+
+    def __init__(self, tables: RawTables, vault: Vault, sleep: Sleep, workers: int = DEFAULT_WORKERS) -> None:
+        self._tables = tables
+        self._vault = vault
+        self._sleep = sleep
+        self._workers = workers
+
+    def load(self, backup: Manifest, table: str, run: Run, lease: Lease, progress: Progress) -> None:
+        """See RestoreEngine.load."""
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="write") as pool:
+            for entry in backup.data_objects:
+                if entry.key in run.record.loaded_files:
+                    progress.advance(table, entry.items or 0, 0)
+                    continue
+                self._load_file(backup, entry, table, pool, lease, progress)
+                run.note(loaded_files=(*run.record.loaded_files, entry.key))
+
+    def _load_file(
+        self,
+        backup: Manifest,
+        entry: BackupObject,
+        table: str,
+        pool: ThreadPoolExecutor,
+        lease: Lease,
+        progress: Progress,
+    ) -> None:
+        running: set[Future[None]] = set()
+        try:
+            for batch in _batches(self._checked_items(backup, entry)):
+                lease.check()
+                running.add(pool.submit(self._put, table, batch, progress))
+                # A bounded number of batches under way keeps memory flat, whatever the file's size.
+                if len(running) >= 2 * self._workers:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    _raise_first(done)
+        finally:
+            done, _ = wait(running)
+        _raise_first(done)
+
+    def _put(self, table: str, batch: list[bytes], progress: Progress) -> None:
+        size = sum(map(len, batch))
+        put_until_done(self._tables, table, batch, self._sleep)
+        progress.advance(table, len(batch), size)
+
+    def _checked_items(self, backup: Manifest, entry: BackupObject) -> Iterator[bytes]:
+        """The items of one file; raises at the end where its bytes or count are not the manifest's."""
+        key = backup.folder + entry.key
+        try:
+            stream = self._vault.open(key)
+        except ObjectNotFoundError as error:
+            raise DamagedObjectError(key, "is missing") from error
+        hashing = HashingReader(stream)
+        count = 0
+        with stream, aws_errors(f"read {key}"):
+            try:
+                for item in read_items(io.BufferedReader(hashing)):
+                    count += 1
+                    yield item
+            except (ValueError, EOFError) as error:
+                raise DamagedObjectError(key, str(error)) from error
+        if hashing.digest.hexdigest() != entry.sha256 or count != entry.items:
+            raise DamagedObjectError(key, "changed between the check and the load")
+
+
+class HashingReader(io.RawIOBase):
+    """Passes a stream on and hashes what went through."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is 3.12's
+        """Fill the buffer from the stream."""
+        block = self._stream.read(len(buffer))
+        self.digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) == MAX_BATCH_ITEMS or size + len(item) > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += len(item)
+    if batch:
+        yield batch
+
+
+def put_until_done(
+    tables: RawTables, table: str, batch: list[bytes | msgspec.Raw] | list[bytes], sleep: Sleep
+) -> None:
+    """Put a batch, and what comes back unprocessed again and again with growing waits, until nothing does.
+
+    Raises UnavailableError when thirty rounds in a row have not moved a single item.
+    """
+    pending: list[bytes | msgspec.Raw] = list(batch)
+
+    def put_once() -> bool:
+        """Whether this round moved nothing although something is left."""
+        nonlocal pending
+        before = len(pending)
+        pending = patient(sleep)(tables.put_batch, table, pending)
+        return len(pending) == before
+
+    while pending:
+        stuck = Retrying(
+            retry=retry_if_result(bool),
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_WAIT_SECONDS),
+            stop=stop_after_attempt(PATIENT_ATTEMPTS),
+            sleep=sleep,
+            retry_error_callback=lambda _: True,
+        )(put_once)
+        if stuck:
+            raise UnavailableError(
+                f"table {table} takes no more writes", hint="Raise its capacity and run the command again."
+            )
+        if pending:
+            sleep(0.05)
+
+
+def _raise_first(done: Iterable[Future[None]]) -> None:
+    for future in done:
+        future.result()

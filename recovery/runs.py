@@ -1,0 +1,75 @@
+"""Run records: how far an apply has come, so that the same command continues it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.clock import compact
+from recovery.manifest import UtcTime
+from recovery.plans import RecoveryPlan
+from recovery.vault import body_of, document
+
+if TYPE_CHECKING:
+    from recovery.clock import Clock
+    from recovery.plans import TableTarget
+    from recovery.vault import Vault
+
+RUNS = "runs/"
+
+
+class RunRecord(BaseModel):
+    """``runs/<run id>.json``: a plan and the steps of it that are done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    plan: RecoveryPlan
+    started_by: str
+    started_at: UtcTime
+    loaded_files: tuple[str, ...] = ()
+    loaded: bool = False
+    verified: bool = False
+    settled: bool = False
+    ended_at: UtcTime | None = None
+
+
+class Run:
+    """A run under way: every step it notes is in the vault before the next begins."""
+
+    def __init__(self, vault: Vault, record: RunRecord, etag: str) -> None:
+        self._vault = vault
+        self._etag = etag
+        self.record = record
+
+    def note(self, **changes: object) -> None:
+        """Store changed fields. Raises ConflictError where another runner wrote meanwhile."""
+        record = self.record.model_copy(update=changes)
+        self._etag = self._vault.replace(f"{RUNS}{record.run_id}.json", body_of(record), self._etag)
+        self.record = record
+
+
+def unfinished_run(vault: Vault, target: TableTarget, backup_id: str) -> Run | None:
+    """The newest run into that target, from that backup, which has not ended."""
+    found = None
+    for info in vault.list(_prefix(target)):
+        stored = vault.get(info.key)
+        record = document(RunRecord, stored)
+        if record.plan.target == target and record.plan.backup_id == backup_id and record.ended_at is None:
+            found = Run(vault, record, stored.etag)
+    return found
+
+
+def start_run(vault: Vault, clock: Clock, plan: RecoveryPlan, started_by: str) -> Run:
+    """A new run record."""
+    now = clock()
+    run_id = f"{_prefix(plan.target).removeprefix(RUNS)}{compact(now)}-{secrets.token_hex(4)}"
+    record = RunRecord(run_id=run_id, plan=plan, started_by=started_by, started_at=now)
+    return Run(vault, record, vault.put_new(f"{RUNS}{run_id}.json", body_of(record)))
+
+
+def _prefix(target: TableTarget) -> str:
+    return f"{RUNS}recover.{target.account}.{target.region}.{target.name}."

@@ -1,0 +1,88 @@
+"""Schedules: cron expressions with a time zone, run by APScheduler.
+
+cronsim reads the expressions, as Debian's cron does (0 is Sunday, daylight saving is handled the way cron
+does it); APScheduler waits, runs and catches up. A run that was missed while the process was busy runs once,
+late, not never and not twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.base import BaseTrigger
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def _cron(expression: str) -> str:
+    try:
+        CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - only to see whether it parses
+    except CronSimError as error:
+        raise ValueError(f"not a cron expression: {error}") from error
+    return expression
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"not an IANA time zone: {name!r}") from error
+    return name
+
+
+class ScheduleSettings(BaseModel):
+    """``schedule:`` in safetynet.yaml: five cron fields, in one time zone. Empty: never."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    backup: Annotated[str, AfterValidator(_cron)] | None = None
+    staging: Annotated[str, AfterValidator(_cron)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """A job by name, when it runs, and what it does. ``work`` handles its own errors."""
+
+    name: str
+    cron: str
+    timezone: str
+    work: Callable[[], None]
+
+    def next_run(self, after: datetime) -> datetime:
+        """The first time after ``after`` (aware), in the job's time zone."""
+        return next(CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))))
+
+
+class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """APScheduler's port for 'when', on cronsim."""
+
+    def __init__(self, job: ScheduledJob) -> None:
+        self._job = job
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The next time after the previous run, or after now for the first one."""
+        return self._job.next_run(previous_fire_time or now)
+
+
+def build_scheduler(jobs: Sequence[ScheduledJob], scheduler: Any = None) -> Any:
+    """An APScheduler with all jobs, one at a time. ``start()`` blocks until ``shutdown()``."""
+    made = scheduler or BlockingScheduler(executors={"default": ThreadPoolExecutor(1)})
+    for job in jobs:
+        made.add_job(
+            job.work,
+            CronTrigger(job),
+            id=job.name,
+            coalesce=True,
+            misfire_grace_time=None,
+            max_instances=1,
+        )
+    return made

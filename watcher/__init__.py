@@ -1,0 +1,1 @@
+"""Change events in, incidents and alerts out."""

@@ -1,0 +1,203 @@
+"""Incidents: one disaster as people see it, and its life until recovered.
+
+An incident is one JSON document in the vault, changed only by conditional writes. The alerts it owes are in
+it too (its outbox), so that what was said to whom survives every restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from rules.verdicts import Severity, VerdictKind
+
+if TYPE_CHECKING:
+    from rules.events import ChangeEvent
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class IncidentState(StrEnum):
+    """open -> acknowledged -> recovering -> recovered | dismissed; ``quiet`` is one that never alerted."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RECOVERING = "recovering"
+    RECOVERED = "recovered"
+    DISMISSED = "dismissed"
+    QUIET = "quiet"
+
+
+class NoticeKind(StrEnum):
+    """What a message is about. ``opened`` starts the thread, the others go into it."""
+
+    OPENED = "opened"
+    RECOVERING = "recovering"
+    RECOVERED = "recovered"
+    RECOVERY_FAILED = "recovery-failed"
+
+
+class AlertState(StrEnum):
+    """``posting``: an attempt was begun whose end nobody knows; a retry looks first."""
+
+    PENDING = "pending"
+    POSTING = "posting"
+    SENT = "sent"
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OutboxEntry(_Document):
+    """One message that is owed to one notifier. Sent means that the notifier confirmed it."""
+
+    key: str
+    notifier: str
+    kind: NoticeKind
+    text: str = ""
+    state: AlertState = AlertState.PENDING
+    attempts: int = 0
+    created_at: UtcTime
+    attempted_at: UtcTime | None = None
+    sent_at: UtcTime | None = None
+    reference: dict[str, str] = {}
+    last_error: str = ""
+
+
+class EventNote(_Document):
+    """One change event that belongs to the incident."""
+
+    id: str
+    name: str
+    time: UtcTime
+    received: UtcTime
+    error_code: str = ""
+    error_message: str = ""
+
+
+class Person(_Document):
+    """Who did it, in words for people, with what a rule author needs to name him."""
+
+    label: str
+    kind: str
+    arn: str = ""
+    source_ip: str = ""
+    tool: str = "unknown"
+    user_agent: str = ""
+
+
+class Subject(_Document):
+    """What it happened to. Counts are None where nobody could tell; they come from the newest backup."""
+
+    type: str
+    name: str
+    arn: str = ""
+    incarnation: str = ""
+    item_count: int | None = None
+    size_bytes: int | None = None
+    tags: dict[str, str] = {}
+
+
+class RecoveryPoint(_Document):
+    """Something the subject can be restored from, and how much it would lose."""
+
+    source: str
+    backup_id: str
+    time: UtcTime
+    item_count: int
+    loss_seconds: float
+
+
+class Moment(_Document):
+    """One line of the incident's timeline."""
+
+    time: UtcTime
+    who: str
+    what: str
+
+
+class Incident(_Document):
+    """The whole document under ``incidents/<yyyy>/<mm>/<id>.json``."""
+
+    format_version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=400)]
+    state: IncidentState
+    title: str
+    verdict: VerdictKind
+    severity: Severity
+    rules: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    account: str
+    region: str
+    subject: Subject
+    actor: Person
+    events: tuple[EventNote, ...]
+    opened_at: UtcTime
+    recovery_points: tuple[RecoveryPoint, ...] = ()
+    recover_command: str = ""
+    outbox: tuple[OutboxEntry, ...] = ()
+    timeline: tuple[Moment, ...] = ()
+
+    @property
+    def alerted(self) -> bool:
+        """Whether a person is, or is to be, told about it."""
+        return self.state is not IncidentState.QUIET
+
+    @property
+    def unsent(self) -> tuple[OutboxEntry, ...]:
+        """The messages that are still owed, oldest first."""
+        return tuple(entry for entry in self.outbox if entry.state is not AlertState.SENT)
+
+    def entry(self, key: str) -> OutboxEntry | None:
+        """The outbox entry with that key."""
+        return next((entry for entry in self.outbox if entry.key == key), None)
+
+    def with_entry(self, entry: OutboxEntry) -> Incident:
+        """A copy with the entry added, or put in the place of the one with the same key."""
+        if self.entry(entry.key) is None:
+            return self.model_copy(update={"outbox": (*self.outbox, entry)})
+        outbox = tuple(entry if old.key == entry.key else old for old in self.outbox)
+        return self.model_copy(update={"outbox": outbox})
+
+    def with_moment(self, time: datetime, who: str, what: str) -> Incident:
+        """A copy with one more line in the timeline."""
+        return self.model_copy(update={"timeline": (*self.timeline, Moment(time=time, who=who, what=what))})
+
+
+def incident_id(event: ChangeEvent) -> str:
+    """The id of the incident that an event belongs to: the same event always gives the same id.
+
+    One table's life is one incident: the identity is account, region, kind and name, and the incarnation
+    (TableId, stack id), without which the event itself has to do. Attempts that failed changed nothing, so
+    all attempts of one actor on one resource in one hour are one incident.
+    """
+    subject = event.resource
+    if event.failed:
+        cause: tuple[str, ...] = (
+            "attempt",
+            event.actor.arn or event.actor.label,
+            event.error_code,
+            f"{event.time:%Y%m%dT%H}",
+        )
+        time = event.time.replace(minute=0, second=0, microsecond=0)
+    else:
+        cause = (event.event_name, subject.incarnation or event.id)
+        time = event.time
+    identity = (event.account, event.region, event.event_source, subject.type, subject.name, *cause)
+    digest = hashlib.sha256("\x1f".join(identity).encode()).hexdigest()[:8]
+    return f"{time:%Y%m%dT%H%M%SZ}-{_slug(subject.name or event.event_name)}-{digest}"
+
+
+def unreadable_incident_id(body: bytes, received: datetime) -> str:
+    """The id for a message that could not be understood: the same text on the same day is one incident."""
+    return f"{received:%Y%m%d}T000000Z-unreadable-event-{hashlib.sha256(body).hexdigest()[:8]}"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:255]

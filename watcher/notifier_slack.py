@@ -1,0 +1,439 @@
+"""The notifier that posts to a Slack channel.
+
+Slack has no idempotency key, and a POST whose answer was lost may have been done. So every message carries
+metadata (incident id and outbox key), and a retry looks for it in the channel before it posts again:
+
+    send      post  --answer lost-->  look: there  ->  that is the confirmed message
+                                      look: absent ->  post again
+              post  --429----------------------------> wait Retry-After, post again (nothing was done)
+
+For that the bot needs ``chat:write`` and, for the look, ``channels:history`` (``groups:history`` in a private
+channel). Without the latter it posts anyway and warns: an alert twice is better than none.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+import tenacity
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, UsageError
+from watcher.incidents import NoticeKind
+from watcher.slack_message import SlackMessage, escaped, opened_message, plain_text, thread_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from slack_sdk.web import SlackResponse
+
+    from watcher.incidents import Incident
+    from watcher.notifiers import Notice
+
+log = logging.getLogger(__name__)
+
+EVENT_TYPE = "safetynet_incident"
+MAX_ATTEMPTS = 5
+MAX_RETRY_AFTER = 60.0  # seconds; beyond that the outbox is the better place to wait
+MAX_TOTAL_WAIT = 120.0
+# The clocks of Slack and of this machine may differ by that much without a message being missed.
+CLOCK_MARGIN = timedelta(minutes=10)
+PAGE_SIZE, MAX_PAGES = 200, 50
+PLAIN_LIMIT = 3900  # chat.update refuses more than 4,000 characters
+
+_BAD_BLOCKS = frozenset(
+    {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_arguments", "block_mismatch"}
+)
+_BAD_METADATA = frozenset(
+    {
+        "invalid_metadata_format",
+        "invalid_metadata_schema",
+        "metadata_too_large",
+        "metadata_must_be_sent_from_app",
+    }
+)
+_NO_THREAD = frozenset({"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"})
+# Codes that come with HTTP 200 and pass by themselves. The first three may have had an effect.
+_PASSING = frozenset(
+    {
+        "internal_error",
+        "fatal_error",
+        "request_timeout",
+        "service_unavailable",
+        "ratelimited",
+        "rate_limited",
+        "message_limit_exceeded",
+        "team_added_to_org",
+        "org_login_required",
+        "update_failed",
+        "external_channel_migrating",
+    }
+)
+_NOTHING_DONE = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+
+_NEW_TOKEN = (
+    "Put a valid bot token (xoxb-...) of the Slack app into the settings; reinstall the app for a new one."  # noqa: S105 - advice
+)
+_CHANNEL = (
+    "Set the channel's id (C..., under 'About' in the channel's details) and invite the bot: /invite @bot."
+)
+_SCOPES = "Add the scopes chat:write and channels:history (groups:history if private) and reinstall the app."
+_ADMIN = "Ask an admin of the Slack workspace to let the app post there."
+_EDIT = (
+    "The message belongs to another app, or the workspace forbids editing it; the incident itself is stored."
+)
+_DENIED = {
+    "invalid_auth": "The token is wrong, or the workspace lets only certain IP addresses in. " + _NEW_TOKEN,
+    "not_authed": "No token was sent. " + _NEW_TOKEN,
+    "account_inactive": "The app or its bot user was removed. " + _NEW_TOKEN,
+    "token_revoked": "The app was uninstalled. " + _NEW_TOKEN,
+    "token_expired": "The token expired. " + _NEW_TOKEN,
+    "not_allowed_token_type": "That kind of token may not do this. " + _NEW_TOKEN,
+    "channel_not_found": "There is no such channel, or it is private and the bot is not in it. " + _CHANNEL,
+    "not_in_channel": "The bot is not in the channel. " + _CHANNEL,
+    "is_archived": "The channel is archived. Unarchive it or set another one.",
+    "is_inactive": "The channel is frozen, archived or deleted. Set another one.",
+    "missing_scope": _SCOPES,
+    "no_permission": _SCOPES,
+    "access_denied": _ADMIN,
+    "accesslimited": _ADMIN,
+    "ekm_access_denied": _ADMIN,
+    "enterprise_is_restricted": _ADMIN,
+    "restricted_action": _ADMIN,
+    "restricted_action_read_only_channel": _ADMIN,
+    "restricted_action_thread_only_channel": _ADMIN,
+    "restricted_action_non_threadable_channel": _ADMIN,
+    "team_access_not_granted": _ADMIN,
+    "two_factor_setup_required": _ADMIN,
+    "cant_update_message": _EDIT,
+    "edit_window_closed": _EDIT,
+}
+
+
+class SlackDeniedError(AccessDeniedError):
+    """Slack refused the token, the channel or the scopes. ``code`` is Slack's own word for it."""
+
+    def __init__(self, code: str, *, hint: str) -> None:
+        super().__init__(f"Slack refused: {code}", hint=hint)
+        self.code = code
+
+
+class SlackUnavailableError(UnavailableError):
+    """Slack is out of reach, overloaded or throttling.
+
+    ``retry_after``: the seconds it asked to wait, if it did. ``maybe_done``: whether the call may have had
+    its effect all the same.
+    """
+
+    default_hint = "Nothing is lost: the message stays in the incident's outbox and is sent later."
+
+    def __init__(self, message: str, *, retry_after: float | None = None, maybe_done: bool = True) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.maybe_done = maybe_done
+
+
+class SlackRefusedError(SafetyNetError):
+    """Slack refused what was sent: its content, its thread, its place."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"Slack refused the call: {code}{f' ({detail})' if detail else ''}")
+        self.code = code
+
+
+def slack_client(token: str, base_url: str | None = None, timeout: int = 10) -> WebClient:
+    """A client whose calls are never repeated by slack-sdk; ``timeout`` in seconds.
+
+    slack-sdk's default handler sends a POST again when the connection breaks, which makes two messages of
+    one, and its handler for 429 sleeps as long as Slack says, without bound. All retries are the notifier's.
+    Raises UsageError for a token that no HTTP header can carry.
+    """
+    token = token.strip()
+    if not re.fullmatch(r"[!-~]+", token):
+        # urllib's own error for this would show the token.
+        raise UsageError("the Slack token is empty or has characters that no token has", hint=_NEW_TOKEN)
+    client = WebClient(
+        token=token, base_url=base_url or WebClient.BASE_URL, timeout=timeout, retry_handlers=[]
+    )
+    if proxy_bypass(urlsplit(client.base_url).hostname or ""):
+        client.proxy = None  # slack-sdk reads HTTPS_PROXY but not NO_PROXY
+    return client
+
+
+@contextmanager
+def slack_errors() -> Iterator[None]:
+    """Turn whatever slack-sdk and urllib raise into the product's errors; the token is in none of them."""
+    try:
+        yield
+    except SlackApiError as error:
+        raise _translated(error) from error
+    except SlackClientError as error:
+        raise SafetyNetError(f"slack-sdk failed: {type(error).__name__}") from error
+    except (OSError, HTTPException) as error:
+        raise SlackUnavailableError(f"Slack cannot be reached: {error or type(error).__name__}") from error
+    except ValueError:
+        # From urllib, for an address or a header it cannot send; the text could hold the token.
+        raise UsageError("Slack cannot be called: check its token and base URL in the settings") from None
+
+
+def _translated(error: SlackApiError) -> SafetyNetError:
+    response: SlackResponse = error.response
+    body = response.data if isinstance(response.data, dict) else {}
+    code = str(body.get("error") or f"HTTP {response.status_code}")[:200]
+    if response.status_code == 429:  # noqa: PLR2004 - Too Many Requests
+        return SlackUnavailableError(
+            "Slack throttles", retry_after=_retry_after(response.headers), maybe_done=False
+        )
+    if response.status_code >= 500 or code in _PASSING:  # noqa: PLR2004 - server errors
+        return SlackUnavailableError(f"Slack failed: {code}", maybe_done=code not in _NOTHING_DONE)
+    if code in _DENIED or code.startswith("token_"):
+        needed = f" Slack names the scope {body['needed']}." if body.get("needed") else ""
+        return SlackDeniedError(code, hint=_DENIED.get(code, _NEW_TOKEN) + needed)
+    details = (body.get("response_metadata") or {}).get("messages") or []
+    return SlackRefusedError(code, "; ".join(str(detail) for detail in details)[:500])
+
+
+def _retry_after(headers: Mapping[str, Any]) -> float:
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "1")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        return 1.0
+
+
+class SlackNotifier:
+    """Posts incidents to one channel, each with its thread. See ``watcher.notifiers.Notifier``.
+
+    ``client`` comes from ``slack_client``. ``channel`` is the channel's id; a name works for posting, but
+    then a lost answer cannot be looked up. ``sleep`` takes seconds.
+    """
+
+    name = "slack"
+
+    def __init__(
+        self, client: WebClient, channel: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        if client.retry_handlers:
+            raise ValueError("slack-sdk's retry handlers may post a message twice: use slack_client()")
+        self._client = client
+        self._channel = channel
+        self._sleep = sleep
+        self._bot: Mapping[str, Any] | None = None
+
+    def check(self) -> None:
+        """Ask Slack once whether token and channel are good; warns if messages cannot be looked up.
+
+        Raises SlackDeniedError, SlackUnavailableError.
+        """
+        self._identity()
+        try:
+            with slack_errors():
+                self._client.conversations_history(channel=self._channel, limit=1)
+        except SlackDeniedError as error:
+            if error.code == "channel_not_found" and re.fullmatch(r"[CGD][A-Z0-9]+", self._channel):
+                raise
+            _warn_unreadable(error)
+
+    def send(self, notice: Notice) -> dict[str, str]:
+        """Post the notice's message; gives ``{"channel": id, "ts": ts}`` of the one that is there.
+
+        Raises SlackDeniedError, SlackUnavailableError (after 5 tries, or if Slack asks for a long wait),
+        SlackRefusedError.
+        """
+        unsure = notice.earlier_attempt is not None
+
+        def attempt() -> dict[str, str]:
+            nonlocal unsure
+            found = self._find(notice) if unsure else None
+            if found is not None:
+                log.info("message %s of incident %s is there already", notice.entry.key, notice.incident.id)
+                return found
+            try:
+                return self._post(notice)
+            except SlackUnavailableError as error:
+                unsure = unsure or error.maybe_done
+                raise
+
+        return self._retrying()(attempt)
+
+    def refresh(self, incident: Incident, reference: Mapping[str, str]) -> None:
+        """Bring the opening message up to date; one that somebody deleted is let go.
+
+        Raises as ``send``.
+        """
+        message = opened_message(incident)
+        place = {"channel": reference["channel"], "ts": reference["ts"]}
+        arguments = place | _content(message) | {"parse": "none", "link_names": False}
+        try:
+            self._retrying()(lambda: self._delivered(self._client.chat_update, arguments, message))
+        except SlackRefusedError as error:
+            if error.code != "message_not_found":
+                raise
+            log.warning("the message of incident %s is no longer on Slack", incident.id)
+
+    def _post(self, notice: Notice) -> dict[str, str]:
+        message = _rendered(notice)
+        arguments = _content(message) | {
+            "channel": self._channel,
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": _payload(notice)},
+            "parse": "none",
+            "link_names": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if notice.thread is not None:
+            arguments |= {"channel": notice.thread["channel"], "thread_ts": notice.thread["ts"]}
+        return self._delivered(self._client.chat_postMessage, arguments, message)
+
+    def _delivered(
+        self, call: Callable[..., SlackResponse], arguments: dict[str, Any], message: SlackMessage
+    ) -> dict[str, str]:
+        """Deliver it with what Slack objects to left out, one thing after another: a plain alert is an alert."""
+        while True:
+            try:
+                with slack_errors():
+                    response = call(**arguments)
+            except SlackRefusedError as error:
+                arguments = _without_the_refused(arguments, error, message)
+                continue
+            return {"channel": str(response.get("channel")), "ts": str(response.get("ts"))}
+
+    def _find(self, notice: Notice) -> dict[str, str] | None:
+        """The message if it is on Slack; None if it is not, or if nobody can tell."""
+        try:
+            bot = self._identity()
+            for message, channel in self._messages_since(notice):
+                if _is_ours(message, bot) and _carries(message, _payload(notice)):
+                    return {"channel": channel, "ts": str(message["ts"])}
+        except SlackDeniedError as error:
+            _warn_unreadable(error)
+        return None
+
+    def _messages_since(self, notice: Notice) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """What was said in the notice's thread or channel since the message came to be owed."""
+        # Not since the earlier attempt alone: there may have been others before it.
+        since = min(notice.earlier_attempt or notice.entry.created_at, notice.entry.created_at) - CLOCK_MARGIN
+        if notice.thread is not None:
+            channel, ts = notice.thread["channel"], notice.thread["ts"]
+            try:
+                yield from self._pages(self._client.conversations_replies, channel, since, {"ts": ts})
+            except SlackRefusedError as error:
+                if error.code not in _NO_THREAD:
+                    raise
+            else:
+                return
+        yield from self._pages(self._client.conversations_history, self._channel, since, {})
+
+    def _pages(
+        self, call: Callable[..., SlackResponse], channel: str, since: datetime, more: dict[str, str]
+    ) -> Iterator[tuple[Mapping[str, Any], str]]:
+        arguments: dict[str, Any] = {"oldest": f"{since.timestamp():.6f}", "limit": PAGE_SIZE, **more}
+        for _ in range(MAX_PAGES):
+            with slack_errors():
+                response = call(channel=channel, include_all_metadata=True, inclusive=True, **arguments)
+            yield from ((message, channel) for message in response.get("messages") or [])
+            cursor = (response.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+            arguments["cursor"] = cursor
+        log.warning("looked through %d pages of Slack channel %s and gave up", MAX_PAGES, channel)
+
+    def _identity(self) -> Mapping[str, Any]:
+        """Who the bot is; asked once."""
+        if self._bot is None:
+            with slack_errors():
+                answer = self._client.auth_test().data
+            self._bot = answer if isinstance(answer, dict) else {}
+        return self._bot
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(MAX_ATTEMPTS), tenacity.stop_before_delay(MAX_TOTAL_WAIT)
+            ),
+            wait=_wait,
+            retry=tenacity.retry_if_exception(_worth_a_retry),
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=10)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, SlackUnavailableError) else None
+    return _backoff(state) if asked is None else asked
+
+
+def _worth_a_retry(error: BaseException) -> bool:
+    return isinstance(error, SlackUnavailableError) and (error.retry_after or 0) <= MAX_RETRY_AFTER
+
+
+def _rendered(notice: Notice) -> SlackMessage:
+    if notice.entry.kind is NoticeKind.OPENED:
+        return opened_message(notice.incident)
+    return thread_message(notice.incident, notice.entry)
+
+
+def _content(message: SlackMessage) -> dict[str, Any]:
+    return {"text": message.text, "blocks": list(message.blocks)}
+
+
+def _payload(notice: Notice) -> dict[str, str]:
+    return {"incident_id": notice.incident.id, "entry": notice.entry.key}
+
+
+def _without_the_refused(
+    arguments: dict[str, Any], error: SlackRefusedError, message: SlackMessage
+) -> dict[str, Any]:
+    """The arguments without what Slack objected to. Raises the error itself if that leaves nothing to try."""
+    refused = next(
+        (
+            key
+            for key, codes in (
+                ("blocks", _BAD_BLOCKS),
+                ("metadata", _BAD_METADATA),
+                ("thread_ts", _NO_THREAD),
+            )
+            if key in arguments and error.code in codes
+        ),
+        None,
+    )
+    if refused is None:
+        raise error
+    log.warning("%s; sending it without %s", error, refused)
+    kept = {key: value for key, value in arguments.items() if key != refused}
+    return kept | {"text": escaped(plain_text(message), PLAIN_LIMIT)} if refused == "blocks" else kept
+
+
+def _carries(message: Mapping[str, Any], payload: Mapping[str, str]) -> bool:
+    metadata = message.get("metadata") or {}
+    return metadata.get("event_type") == EVENT_TYPE and metadata.get("event_payload") == payload
+
+
+def _is_ours(message: Mapping[str, Any], bot: Mapping[str, Any]) -> bool:
+    """Anybody may post our metadata, and must not be able to silence an alert by it."""
+    return any(bot.get(name) and message.get(key) == bot[name] for key, name in _OWNER)
+
+
+_OWNER = (("bot_id", "bot_id"), ("user", "user_id"))
+
+
+def _warn_unreadable(error: SlackDeniedError) -> None:
+    log.warning(
+        "Slack does not let the bot read the channel (%s): after a lost answer an alert may come twice. %s",
+        error.code,
+        error.hint,
+    )
