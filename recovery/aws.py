@@ -134,19 +134,20 @@ class AwsSettings:
     endpoint_url: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
 
 
 class Aws:
     """AWS clients for one account and region, made once when first asked for."""
 
     def __init__(self, settings: AwsSettings) -> None:
-        self._settings = settings
         with aws_errors("use the AWS settings"):
             self.session = boto3.Session(
                 profile_name=settings.profile or None,
                 region_name=settings.region or None,
                 aws_access_key_id=settings.access_key or None,
                 aws_secret_access_key=settings.secret_key or None,
+                aws_session_token=settings.session_token or None,
             )
         self._config = Config(
             retries={"mode": "standard", "max_attempts": 5},
@@ -155,7 +156,7 @@ class Aws:
             max_pool_connections=32,
             user_agent_extra="safetynet",
         )
-        self._endpoint = settings.endpoint_url or None
+        self.endpoint_url = settings.endpoint_url or None
         self._account = ""
 
     @property
@@ -171,7 +172,7 @@ class Aws:
         """The 12-digit account id of the caller (STS GetCallerIdentity), asked for once."""
         if not self._account:
             with aws_errors("find out the AWS account"):
-                sts = self.session.client("sts", endpoint_url=self._endpoint, config=self._config)
+                sts = self.session.client("sts", endpoint_url=self.endpoint_url, config=self._config)
                 self._account = sts.get_caller_identity()["Account"]
         return self._account
 
@@ -179,27 +180,27 @@ class Aws:
     def caller(self) -> str:
         """The ARN of the caller, for 'who did it'."""
         with aws_errors("find out who is calling"):
-            sts = self.session.client("sts", endpoint_url=self._endpoint, config=self._config)
+            sts = self.session.client("sts", endpoint_url=self.endpoint_url, config=self._config)
             return sts.get_caller_identity()["Arn"]
 
     def dynamodb(self, config: Config | None = None) -> DynamoDBClient:
         """A DynamoDB client; ``config`` is laid over the usual one."""
         with aws_errors("set up DynamoDB"):
             merged = self._config.merge(config) if config else self._config
-            return self.session.client("dynamodb", endpoint_url=self._endpoint, config=merged)
+            return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=merged)
 
     def s3(self) -> S3Client:
         """An S3 client; path-style addressing where an endpoint is given, as emulators need it."""
         style = (
-            Config(s3={"addressing_style": "path"}) if self._endpoint or self.custom_endpoint else Config()
+            Config(s3={"addressing_style": "path"}) if self.endpoint_url or self.custom_endpoint else Config()
         )
         with aws_errors("set up S3"):
-            return self.session.client("s3", endpoint_url=self._endpoint, config=self._config.merge(style))
+            return self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config.merge(style))
 
     def sqs(self) -> SQSClient:
         """An SQS client."""
         with aws_errors("set up SQS"):
-            return self.session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+            return self.session.client("sqs", endpoint_url=self.endpoint_url, config=self._config)
 
     @property
     def custom_endpoint(self) -> bool:

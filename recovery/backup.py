@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from recovery.definition import capture_definition
 from recovery.digest import ALGORITHM
@@ -20,8 +20,6 @@ from recovery.manifest import (
 from recovery.vault import body_of
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from recovery.aws import Aws
     from recovery.backup_engine import BackupEngine, CopiedData
     from recovery.clock import Clock
@@ -76,7 +74,7 @@ def _manifest(
         table=TableIdentity.model_validate(definition.table),
         engine=engine.name,
         consistency=Consistency(
-            kind=cast("Literal['per-item', 'point-in-time']", engine.consistency),
+            kind=engine.consistency,
             started=data.started,
             ended=data.ended,
         ),

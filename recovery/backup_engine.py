@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +31,7 @@ class BackupEngine(Protocol):
     """Copies all items of a table into a backup's folder, in the export layout."""
 
     name: str
-    consistency: str
+    consistency: Literal["per-item", "point-in-time"]
 
     def copy(self, table: TableIdentity, folder: str, size_bytes: int, progress: Progress) -> CopiedData:
         """Copy the data of a table of about ``size_bytes``; the backup is not visible before its manifest, whatever happens here.

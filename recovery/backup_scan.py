@@ -60,7 +60,7 @@ class ScanEngine:
     """
 
     name = "scan"
-    consistency: Literal["per-item"] = "per-item"
+    consistency: Literal["per-item", "point-in-time"] = "per-item"
 
     def __init__(
         self, tables: RawTables, vault: Vault, clock: Clock, sleep: Sleep, segments: int | None = None

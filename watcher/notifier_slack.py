@@ -44,8 +44,9 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "safetynet_incident"
 MAX_ATTEMPTS = 5
-MAX_RETRY_AFTER = 60.0  # seconds; beyond that the outbox is the better place to wait
-MAX_TOTAL_WAIT = 120.0
+# Seconds. Beyond that the outbox is the better place to wait; and a sender must have ended before another
+# watcher takes its entry over, or both would post.
+MAX_WAIT = 50.0
 # The clocks of Slack and of this machine may differ by that much without a message being missed.
 CLOCK_MARGIN = timedelta(minutes=10)
 PAGE_SIZE, MAX_PAGES = 200, 50
@@ -156,18 +157,23 @@ def slack_client(token: str, base_url: str | None = None, timeout: int = 10) -> 
 
     slack-sdk's default handler sends a POST again when the connection breaks, which makes two messages of
     one, and its handler for 429 sleeps as long as Slack says, without bound. All retries are the notifier's.
-    Raises UsageError for a token that no HTTP header can carry.
+    Raises UsageError for a token that no HTTP header can carry, and for an address that is none.
     """
-    token = token.strip()
-    if not re.fullmatch(r"[!-~]+", token):
-        # urllib's own error for this would show the token.
-        raise UsageError("the Slack token is empty or has characters that no token has", hint=_NEW_TOKEN)
+    token = _usable(token.strip())
     client = WebClient(
         token=token, base_url=base_url or WebClient.BASE_URL, timeout=timeout, retry_handlers=[]
     )
-    if proxy_bypass(urlsplit(client.base_url).hostname or ""):
-        client.proxy = None  # slack-sdk reads HTTPS_PROXY but not NO_PROXY
+    with slack_errors():
+        if proxy_bypass(urlsplit(client.base_url).hostname or ""):
+            client.proxy = None  # slack-sdk reads HTTPS_PROXY but not NO_PROXY
     return client
+
+
+def _usable(token: str) -> str:
+    """The token, if a header can carry it: otherwise slack-sdk would log it with the error that it gets."""
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UsageError("the Slack token is empty or has characters that no token has", hint=_NEW_TOKEN)
+    return token
 
 
 @contextmanager
@@ -178,9 +184,11 @@ def slack_errors() -> Iterator[None]:
     except SlackApiError as error:
         raise _translated(error) from error
     except SlackClientError as error:
-        raise SafetyNetError(f"slack-sdk failed: {type(error).__name__}") from error
+        raise SafetyNetError(f"slack-sdk failed: {str(error) or type(error).__name__}") from error
     except (OSError, HTTPException) as error:
-        raise SlackUnavailableError(f"Slack cannot be reached: {error or type(error).__name__}") from error
+        raise SlackUnavailableError(
+            f"Slack cannot be reached: {str(error) or type(error).__name__}"
+        ) from error
     except ValueError:
         # From urllib, for an address or a header it cannot send; the text could hold the token.
         raise UsageError("Slack cannot be called: check its token and base URL in the settings") from None
@@ -189,13 +197,18 @@ def slack_errors() -> Iterator[None]:
 def _translated(error: SlackApiError) -> SafetyNetError:
     response: SlackResponse = error.response
     body = response.data if isinstance(response.data, dict) else {}
-    code = str(body.get("error") or f"HTTP {response.status_code}")[:200]
+    code = str(body.get("error") or "")
     if response.status_code == 429:  # noqa: PLR2004 - Too Many Requests
         return SlackUnavailableError(
             "Slack throttles", retry_after=_retry_after(response.headers), maybe_done=False
         )
     if response.status_code >= 500 or code in _PASSING:  # noqa: PLR2004 - server errors
-        return SlackUnavailableError(f"Slack failed: {code}", maybe_done=code not in _NOTHING_DONE)
+        failure = code if code in _PASSING else f"HTTP {response.status_code}"
+        return SlackUnavailableError(f"Slack failed: {failure}", maybe_done=code not in _NOTHING_DONE)
+    if not re.fullmatch(r"[a-z0-9_]+", code):
+        return SlackUnavailableError(
+            f"not Slack answered, but something between (HTTP {response.status_code})"
+        )
     if code in _DENIED or code.startswith("token_"):
         needed = f" Slack names the scope {body['needed']}." if body.get("needed") else ""
         return SlackDeniedError(code, hint=_DENIED.get(code, _NEW_TOKEN) + needed)
@@ -225,6 +238,7 @@ class SlackNotifier:
     ) -> None:
         if client.retry_handlers:
             raise ValueError("slack-sdk's retry handlers may post a message twice: use slack_client()")
+        _usable(client.token or "")
         self._client = client
         self._channel = channel
         self._sleep = sleep
@@ -235,6 +249,7 @@ class SlackNotifier:
 
         Raises SlackDeniedError, SlackUnavailableError.
         """
+        self._bot = None
         self._identity()
         try:
             with slack_errors():
@@ -323,6 +338,7 @@ class SlackNotifier:
         """What was said in the notice's thread or channel since the message came to be owed."""
         # Not since the earlier attempt alone: there may have been others before it.
         since = min(notice.earlier_attempt or notice.entry.created_at, notice.entry.created_at) - CLOCK_MARGIN
+        channel = self._channel
         if notice.thread is not None:
             channel, ts = notice.thread["channel"], notice.thread["ts"]
             try:
@@ -332,7 +348,7 @@ class SlackNotifier:
                     raise
             else:
                 return
-        yield from self._pages(self._client.conversations_history, self._channel, since, {})
+        yield from self._pages(self._client.conversations_history, channel, since, {})
 
     def _pages(
         self, call: Callable[..., SlackResponse], channel: str, since: datetime, more: dict[str, str]
@@ -359,10 +375,10 @@ class SlackNotifier:
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
             stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(MAX_ATTEMPTS), tenacity.stop_before_delay(MAX_TOTAL_WAIT)
+                tenacity.stop_after_attempt(MAX_ATTEMPTS), tenacity.stop_before_delay(MAX_WAIT)
             ),
             wait=_wait,
-            retry=tenacity.retry_if_exception(_worth_a_retry),
+            retry=tenacity.retry_if_exception_type(SlackUnavailableError),
             sleep=self._sleep,
             reraise=True,
         )
@@ -375,10 +391,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, SlackUnavailableError) else None
     return _backoff(state) if asked is None else asked
-
-
-def _worth_a_retry(error: BaseException) -> bool:
-    return isinstance(error, SlackUnavailableError) and (error.retry_after or 0) <= MAX_RETRY_AFTER
 
 
 def _rendered(notice: Notice) -> SlackMessage:
@@ -415,20 +427,23 @@ def _without_the_refused(
         raise error
     log.warning("%s; sending it without %s", error, refused)
     kept = {key: value for key, value in arguments.items() if key != refused}
-    return kept | {"text": escaped(plain_text(message), PLAIN_LIMIT)} if refused == "blocks" else kept
+    return (
+        kept | {"text": escaped(plain_text(message, width=PLAIN_LIMIT), PLAIN_LIMIT)}
+        if refused == "blocks"
+        else kept
+    )
 
 
 def _carries(message: Mapping[str, Any], payload: Mapping[str, str]) -> bool:
     metadata = message.get("metadata") or {}
-    return metadata.get("event_type") == EVENT_TYPE and metadata.get("event_payload") == payload
+    carried = metadata.get("event_payload") or {}
+    return metadata.get("event_type") == EVENT_TYPE and payload.items() <= carried.items()
 
 
 def _is_ours(message: Mapping[str, Any], bot: Mapping[str, Any]) -> bool:
     """Anybody may post our metadata, and must not be able to silence an alert by it."""
-    return any(bot.get(name) and message.get(key) == bot[name] for key, name in _OWNER)
-
-
-_OWNER = (("bot_id", "bot_id"), ("user", "user_id"))
+    pairs = (("bot_id", "bot_id"), ("user", "user_id"))
+    return any(bot.get(ours) and message.get(theirs) == bot[ours] for theirs, ours in pairs)
 
 
 def _warn_unreadable(error: SlackDeniedError) -> None:

@@ -57,6 +57,7 @@ _OPEN_LINES = {
     IncidentState.OPEN: "*Open.* Nobody has acknowledged it yet.",
     IncidentState.QUIET: "*Recorded.* Nobody was alerted.",
 }
+_FAILED_LINE = "*Open again.* A recovery failed; why is in the thread."
 _NOTICES = {
     NoticeKind.RECOVERING: ("🔄", "Recovery started"),
     NoticeKind.RECOVERED: ("✅", "Recovered"),
@@ -143,10 +144,9 @@ def escaped(value: str, limit: int) -> str:
 
 
 def _seen(char: str) -> str:
-    category = unicodedata.category(char)
-    if char in "\t\n\v\f\r\x85" or category in {"Zs", "Zl", "Zp"}:
+    if char.isspace():
         return " "
-    return "\ufffd" if category.startswith("C") or char in _BLANKS else char
+    return "\ufffd" if unicodedata.category(char).startswith("C") or char in _BLANKS else char
 
 
 def _name(incident: Incident) -> str:
@@ -164,7 +164,8 @@ def _headline(incident: Incident) -> str:
 
 def _state_line(incident: Incident) -> str:
     if incident.state not in _STATES:
-        return _OPEN_LINES[incident.state]
+        tried = any(entry.kind is NoticeKind.RECOVERY_FAILED for entry in incident.outbox)
+        return _FAILED_LINE if tried else _OPEN_LINES[incident.state]
     _, words, meaning = _STATES[incident.state]
     line = f"*{words}.* {meaning}"
     if incident.timeline:
@@ -182,7 +183,7 @@ def _facts(incident: Incident) -> Block:
         ("With", f"{_code(tool)} from {_code(actor.source_ip)}"),
         ("When", _when(incident)),
         ("Where", f"account {_code(incident.account)} in {_code(incident.region)}"),
-        _stake(incident),
+        *([_stake(incident)] if subject.type in _RECOVERABLE else []),
     ]
     return {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in fields]}
 
@@ -265,8 +266,8 @@ def _point(point: RecoveryPoint, *, newest: bool, at: datetime) -> str:
 
 
 def _source(point: RecoveryPoint) -> str:
-    known = {"s3": "backup", "vault": "backup", "backup": "backup", "pitr": "point-in-time recovery"}
-    return known.get(point.source.lower(), clean(point.source)[:60])
+    known = {"s3-backup": "backup", "pitr": "point-in-time recovery"}
+    return known.get(point.source, clean(point.source)[:60])
 
 
 def _command(incident: Incident, label: str) -> list[Block]:

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 ACCOUNT = "123456789012"  # moto's own
 REGION = "eu-west-1"
-SECRET_KEY = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials that mean something to the embedded AWS only."""
+
+    access_key: str
+    secret_key: str = "embedded"
+    session_token: str = ""
+
+
+EXAMPLE_KEYS = Keys("AKIAIOSFODNN7EXAMPLE")  # the example of AWS's own documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +42,19 @@ class EmbeddedEndpoint:
 
     url: str
 
-    def aws(self, region: str = REGION, access_key: str = "AKIAIOSFODNN7EXAMPLE") -> Aws:
+    def aws(self, keys: Keys = EXAMPLE_KEYS, region: str = REGION) -> Aws:
         """Clients for it, which refuse every other host. Raises UnsafeError for a URL that is not loopback."""
         host = urlsplit(self.url).hostname
         if host != LOOPBACK:
             raise UnsafeError(f"the embedded AWS is on {LOOPBACK}, not on {host}")
         aws = Aws(
-            AwsSettings(region=region, endpoint_url=self.url, access_key=access_key, secret_key=SECRET_KEY)
+            AwsSettings(
+                region=region,
+                endpoint_url=self.url,
+                access_key=keys.access_key,
+                secret_key=keys.secret_key,
+                session_token=keys.session_token,
+            )
         )
         aws.session.events.register("before-send", self._refuse_other_hosts)
         return aws

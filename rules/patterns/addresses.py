@@ -92,7 +92,7 @@ def _parse_v6(text: str) -> Address | None:
 
 
 def _groups(text: str) -> list[int] | None:
-    """The 16-bit groups of one side of ``::``, or None if it is malformed (a second ``::`` leaves an empty one)."""
+    """The 16-bit groups of one side of ``::``; None if malformed (a second ``::`` leaves an empty one)."""
     if not text:
         return []
     groups = []

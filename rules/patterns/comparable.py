@@ -23,7 +23,7 @@ _WITH_UPPER_END = 4
 
 
 def comparable(number: float) -> float | None:
-    """The number as AWS's matcher compares it, or None where it cannot be compared (NaN, infinite, too long)."""
+    """The number as AWS's matcher compares it; None if it cannot be compared (NaN, infinite, too long)."""
     if isinstance(number, float):
         return number if -_LARGEST <= number <= _LARGEST else None
     if -_EXACT_INTEGERS <= number <= _EXACT_INTEGERS:

@@ -7,6 +7,7 @@ choices of elements that satisfied the fields so far, cut down to the arrays tha
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -96,19 +97,19 @@ class _Places:
 
 
 class _Collector:
-    """Finds the values of one field; a stack, for an event may be nested deeper than Python's calls may."""
+    """Finds the values of one field; a queue, for an event may be nested deeper than Python's calls may."""
 
     def __init__(self, asked: Field, places: _Places) -> None:
         self._asked = asked
         self._places = places
         self._found = FieldValues()
         # A value, the steps of the path taken to it, its place, its node, and the arrays it is in.
-        self._waiting: list[tuple[object, int, int, _Node, int]] = []
+        self._waiting: deque[tuple[object, int, int, _Node, int]] = deque()
 
     def collect(self, event: Mapping[str, object]) -> FieldValues:
         self._waiting.append((event, 0, 0, self._found.root, 0))
         while self._waiting:
-            value, taken, place, node, depth = self._waiting.pop()
+            value, taken, place, node, depth = self._waiting.popleft()
             if is_array(value):
                 self._enter_array(value, taken, place, node, depth)
             elif is_object(value):
@@ -144,7 +145,7 @@ class _Collector:
 
 
 def _choices_after(choice: Choice, asked: Field, root: _Node, later: set[int]) -> Iterator[Choice]:
-    """The choices that this one becomes when the field is satisfied, too, cut down to the ``later`` arrays."""
+    """The choices that this one becomes when the field is satisfied, too, cut down to ``later`` arrays."""
     kept = tuple(pair for pair in choice if pair[0] in later)
     present = False
     for node, added in _consistent(root, dict(choice), later):

@@ -28,8 +28,8 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 class Field:
     """A dotted path and the condition on the values there.
 
-    ``keys[n]`` are the keys to try in an object that ``n`` steps of the path have led to, each with the number
-    of steps taken then: ``a.b.c`` may be three nested keys, but also ``"a.b"`` holding ``"c"``.
+    ``keys[n]`` are the keys to try in an object that ``n`` steps of the path have led to, each with the
+    number of steps taken then: ``a.b.c`` may be three nested keys, but also ``"a.b"`` holding ``"c"``.
     """
 
     __slots__ = ("absent", "accepts", "condition", "keys", "path", "steps")

@@ -136,7 +136,7 @@ class _Compiler:
 
     @staticmethod
     def _ignoring_case(value: object, build: Callable[[str], StringTest], path: str) -> StringTest | None:
-        """The test of ``{"equals-ignore-case": "..."}`` inside a prefix or suffix; None if it is no object."""
+        """The test of ``{"equals-ignore-case": "..."}`` in a prefix or suffix; None if it is no object."""
         if not isinstance(value, dict):
             return None
         name, text = single_entry(value, ["equals-ignore-case"], path)

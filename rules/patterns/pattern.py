@@ -78,15 +78,15 @@ class Pattern:
     def required_values(self, path: str) -> frozenset[str] | None:
         """The strings one of which an event must have at the path to match; None if they are not limited.
 
-        They are limited only if every combination of ``$or`` asks for exact strings there and nothing else. An
-        IP address is no exact string: it has several spellings. The event may hold the string in an array.
+        They are limited only if every combination of ``$or`` asks for exact strings there and nothing else.
+        An IP address is no exact string: it has several spellings. The event may hold the string in an array.
         """
         return self._required.get(path)
 
     def first_failure(self, event: Mapping[str, object]) -> Mismatch | None:
         """The first field that keeps the event from matching, or None if it matches.
 
-        Of several combinations (``$or``) it is the one that comes closest, the first written if there are more.
+        Of several combinations (``$or``) it is the one that comes closest, the first if there are more.
         """
         search = ElementSearch(event if is_object(event) else {})
         closest: tuple[int, Field, bool] | None = None
@@ -112,8 +112,9 @@ class Pattern:
 def compile_pattern(pattern: Mapping[str, object]) -> Pattern:
     """Compile an event pattern, given as the Python form of its JSON.
 
-    Raises PatternError, whose ``path`` is the place of the fault (``detail.eventName[0].prefix``), for whatever
-    EventBridge refuses and for what is not JSON. Limits: 64 levels, 256 fields, 1,000 combinations of ``$or``.
+    Raises PatternError, whose ``path`` is the place of the fault (``detail.eventName[0].prefix``), for
+    whatever EventBridge refuses and for what is not JSON. Limits: 64 levels, 256 fields, 1,000 combinations
+    of ``$or``.
     """
     if not isinstance(pattern, Mapping):
         raise PatternError(f"a pattern is an object, not {type(pattern).__name__}")

@@ -22,7 +22,8 @@ _OR: Final = "$or"
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 _SHOWN = 60
 _OPERATORS = frozenset({
-    "exactly", "equals-ignore-case", "prefix", "suffix", "anything-but", "exists", "wildcard", "numeric", "cidr",
+    "exactly", "equals-ignore-case", "prefix", "suffix", "anything-but",
+    "exists", "wildcard", "numeric", "cidr",
 })  # fmt: skip
 # Names that AWS keeps free for operators of today and tomorrow; under $or no field may be called so.
 _RESERVED = _OPERATORS | {
@@ -70,7 +71,7 @@ class _Place:
 
 
 class _Walk:
-    """Each method takes the combinations found so far and gives them with what its part of the pattern asks."""
+    """Each method takes the combinations found so far and gives them with what its part asks."""
 
     def __init__(self, *, or_operator: bool) -> None:
         self._or_operator = or_operator
@@ -109,7 +110,7 @@ class _Walk:
             raise PatternError(_not_an_array(name), path=below.path)
         condition = compile_condition(value, below.path)
         for combination in found:
-            # A path written twice (nested and dotted, or again after $or) counts as written last, as AWS has it.
+            # A path written twice (nested and dotted, or again after $or) counts as written last, as in AWS.
             combination[below.path] = condition
             if len(combination) > MOST_FIELDS:
                 raise PatternError(f"more than {MOST_FIELDS} fields", path=below.path)

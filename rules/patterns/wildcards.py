@@ -2,7 +2,8 @@ r"""``wildcard``: ``*`` stands for any characters or none; ``\*`` and ``\\`` are
 
 EventBridge refuses patterns whose wildcards are too complex together, measured by how many beginnings of
 wildcards one value can match at once: ``a*b`` has ``a``, ``a*`` and ``a*b``, and ``ab`` matches the last two.
-The limit is not published. More than ten were refused wherever a refusal is known.
+The limit is not published; more than ten were refused wherever a refusal is known. All wildcards of a field
+have the opening quote of the string in common, so more than ten in one field are always refused.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class _Machine:
                 self.stars.add(name)
             following = whole[at + 1] if at + 1 < len(whole) else _STAR
             if following is not _STAR:
-                # A star matches nothing, too, so the beginning that ends in it is reached along with its text.
+                # A star matches nothing, too, so the beginning that ends in it is reached with its text.
                 upto = at + 3 if whole[at + 2 : at + 3] == (_STAR,) else at + 2
                 self.moves.setdefault(name, {}).setdefault(following, set()).update(names[at + 1 : upto])
 

@@ -357,6 +357,7 @@ class SlackStandIn:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with the default of 5 the kernel resets the calls of a burst
 
     def __init__(self, slack: SlackStandIn) -> None:
         self.slack = slack
@@ -517,7 +518,10 @@ def _number(ts: Any) -> int:
 
 
 def _page(found: list[PostedMessage], arguments: Mapping[str, Any], *, default_limit: int) -> dict[str, Any]:
-    limit = max(1, min(int(arguments.get("limit") or default_limit), MAX_PAGE))
+    asked = str(arguments.get("limit") or default_limit)
+    if not asked.isdigit():
+        raise _RefusalError("invalid_limit")
+    limit = max(1, min(int(asked), MAX_PAGE))
     start = 0
     cursor = str(arguments.get("cursor") or "")
     if cursor:

@@ -1,0 +1,112 @@
+"""``safetynet schedule run|list``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.commands.backup import back_up, raise_failed, tables_matching
+from cli.commands.stage import staging_plan
+from cli.composition import Net, build
+from cli.logs import set_up_logs
+from cli.options import Config, Json, LogJson, Profile, Region
+from cli.rendering import print_json, stdout
+from recovery.clock import utc_now
+from recovery.progress import NoProgress
+from recovery.schedules import ScheduledJob, build_scheduler
+from recovery.staging import apply_staging
+from rules.errors import SafetyNetError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def schedule() -> None:
+    """Run backups and staging by cron."""
+
+
+@app.command(epilog="Example: safetynet schedule run --log-json")
+def run(
+    *, log_json: LogJson = False, config: Config = None, profile: Profile = "", region: Region = ""
+) -> None:
+    """Run the configured jobs when they are due, until told to stop. A run that was missed runs late, once."""
+    set_up_logs(as_json=log_json)
+    jobs = scheduled_jobs(build(config, profile, region))
+    scheduler = build_scheduler(jobs)
+    for job in jobs:
+        log.info("%s: next run %s", job.name, job.next_run(utc_now()).isoformat())
+    signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
+    scheduler.start()
+
+
+@app.command("list", epilog="Example: safetynet schedule list")
+def list_jobs(
+    *, as_json: Json = False, config: Config = None, profile: Profile = "", region: Region = ""
+) -> None:
+    """Show the configured jobs and when each runs next."""
+    rows = [
+        {
+            "job": job.name,
+            "cron": job.cron,
+            "timezone": job.timezone,
+            "next": job.next_run(utc_now()).isoformat(),
+        }
+        for job in scheduled_jobs(build(config, profile, region))
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        stdout().print(f"{row['job']:8} {row['cron']} ({row['timezone']}), next {row['next']}", markup=False)
+
+
+def scheduled_jobs(net: Net) -> list[ScheduledJob]:
+    """The jobs of the settings. Raises UsageError where there are none."""
+    settings = net.settings.schedule
+    found = [
+        ScheduledJob(name, cron, settings.timezone, _logged(name, work))
+        for name, cron, work in (
+            ("backup", settings.backup, lambda: _backup(net)),
+            ("staging", settings.staging, lambda: _staging(net)),
+        )
+        if cron is not None
+    ]
+    if not found:
+        raise UsageError(
+            "nothing is scheduled", hint="Set schedule.backup or schedule.staging in safetynet.yaml."
+        )
+    return found
+
+
+def _logged(name: str, work: Callable[[], str]) -> Callable[[], None]:
+    """A night that fails is an error in the log, and the next night runs all the same."""
+
+    def run_job() -> None:
+        log.info("%s: started", name)
+        try:
+            log.info("%s: %s", name, work())
+        except SafetyNetError as error:
+            log.error("%s failed: %s %s", name, error, error.hint)  # noqa: TRY400 - no traceback for people
+
+    return run_job
+
+
+def _backup(net: Net) -> str:
+    names = tables_matching(net, net.settings.backup.tables)
+    done, failed = back_up(net, names, NoProgress())
+    raise_failed(failed)
+    return f"{len(done)} tables backed up, {sum(one.item_count for one in done):,} items"
+
+
+def _staging(net: Net) -> str:
+    plan = staging_plan(net)
+    reports = apply_staging(net.aws, net.recovery(NoProgress()), net.intents, plan, net.aws.caller, net.sleep)
+    return f"{len(reports)} testing tables refreshed and verified"

@@ -1,0 +1,41 @@
+"""``safetynet watch``."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from cli.composition import build
+from cli.logs import set_up_logs
+from cli.options import Config, LogJson, Profile, Region
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: SAFETYNET_SLACK__TOKEN=xoxb-... safetynet watch")
+def watch(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Work through what is there once, then end.")] = False,
+    log_json: LogJson = False,
+    config: Config = None,
+    profile: Profile = "",
+    region: Region = "",
+) -> None:
+    """Watch the queue: judge every change event, store incidents, alert people.
+
+    Ends after the message at hand on Ctrl-C or SIGTERM. Several watchers side by side are safe.
+    """
+    set_up_logs(as_json=log_json)
+    net = build(config, profile, region)
+    watcher = net.watcher()
+    net.rules  # noqa: B018 - a faulty rule file is an error now, not at the first deletion
+    if net.slack is not None:
+        net.slack.check()
+    if once:
+        watcher.drain()
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watcher.stop())
+    watcher.run()

@@ -1,0 +1,140 @@
+"""The composition root: the one place where settings become objects. Each is made when first asked for."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cli.settings import Settings, load_settings
+from recovery.aws import Aws, AwsSettings
+from recovery.backup_scan import ScanEngine
+from recovery.catalog import Catalog
+from recovery.clock import utc_now
+from recovery.intents import IntentStore
+from recovery.restore import Recovery
+from recovery.restore_write import WriteEngine
+from recovery.vault_s3 import S3Vault, parse_location
+from recovery.wire import RawTables
+from rules.errors import UsageError
+from rules.rulefile import load_rules
+from watcher.enrichment import VaultFacts
+from watcher.incident_store import IncidentStore
+from watcher.notifier_slack import SlackNotifier, slack_client
+from watcher.outbox import Outbox
+from watcher.pipeline import Pipeline
+from watcher.source_sqs import SqsSource
+from watcher.watch import Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from recovery.clock import Clock, Sleep
+    from recovery.progress import Progress
+    from recovery.vault import Vault
+    from rules.rulefile import LoadedRules
+    from watcher.notifiers import Notifier
+
+
+@dataclass
+class Net:
+    """All objects of one command, made from the settings."""
+
+    settings: Settings
+    aws: Aws
+    clock: Clock = utc_now
+    sleep: Sleep = time.sleep
+    poll_seconds: int = 20
+    extra_notifiers: tuple[Notifier, ...] = field(default=())
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The vault. Raises UsageError where none is set."""
+        if not self.settings.vault:
+            raise UsageError(
+                "no vault is set",
+                hint="Set `vault: s3://BUCKET/PREFIX` in safetynet.yaml or SAFETYNET_VAULT.",
+            )
+        bucket, prefix = parse_location(self.settings.vault)
+        return S3Vault(self.aws.s3(), bucket, prefix)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The backups."""
+        return Catalog(self.vault)
+
+    @cached_property
+    def intents(self) -> IntentStore:
+        """The declared intents."""
+        return IntentStore(self.vault, self.clock)
+
+    @cached_property
+    def incidents(self) -> IncidentStore:
+        """The incidents."""
+        return IncidentStore(self.vault)
+
+    @cached_property
+    def rules(self) -> LoadedRules:
+        """The rule files of the settings, with the default pack."""
+        return load_rules(self.settings.rules, default_pack=self.settings.default_rules)
+
+    @cached_property
+    def raw_tables(self) -> RawTables:
+        """Tables, on raw bytes."""
+        return RawTables(self.aws)
+
+    @cached_property
+    def scan_engine(self) -> ScanEngine:
+        """The backup engine."""
+        return ScanEngine(self.raw_tables, self.vault, self.clock, self.sleep)
+
+    @cached_property
+    def slack(self) -> SlackNotifier | None:
+        """Slack, where a token is set. Raises UsageError for a token without a channel."""
+        slack = self.settings.slack
+        if slack.token is None:
+            return None
+        if not slack.channel:
+            raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
+        client = slack_client(slack.token.get_secret_value(), slack.api_url)
+        return SlackNotifier(client, slack.channel, sleep=self.sleep)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What is owed, with the notifiers there are."""
+        notifiers: list[Notifier] = [*self.extra_notifiers, *([self.slack] if self.slack else [])]
+        return Outbox(self.incidents, notifiers, self.clock, self.settings.takeover_seconds)
+
+    def recovery(self, progress: Progress) -> Recovery:
+        """What applies recovery plans."""
+        return Recovery(
+            aws=self.aws,
+            catalog=self.catalog,
+            tables=self.raw_tables,
+            engine=WriteEngine(self.raw_tables, self.vault, self.sleep),
+            clock=self.clock,
+            sleep=self.sleep,
+            progress=progress,
+        )
+
+    def watcher(self) -> Watcher:
+        """The watcher on the SQS queue. Raises UsageError where no queue or no notifier is set."""
+        if not self.settings.queue_url:
+            raise UsageError(
+                "no queue is set", hint="Set `queue_url` in safetynet.yaml or SAFETYNET_QUEUE_URL."
+            )
+        if not self.outbox.names:
+            raise UsageError(
+                "no way to alert anybody is set: the watcher would be silent",
+                hint="Set slack.token and slack.channel (SAFETYNET_SLACK__TOKEN, SAFETYNET_SLACK__CHANNEL).",
+            )
+        source = SqsSource(self.aws.sqs(), self.settings.queue_url, self.poll_seconds)
+        facts = VaultFacts(self.catalog, self.intents)
+        pipeline = Pipeline(self.incidents, facts, self.rules.rule_set, self.clock, self.outbox.names)
+        return Watcher(source, pipeline, self.outbox, self.clock, self.sleep)
+
+
+def build(config: Path | None, profile: str = "", region: str = "") -> Net:
+    """The objects for a command line. Raises UsageError, FileFaultsError, CredentialsError."""
+    return Net(load_settings(config), Aws(AwsSettings(profile=profile, region=region)))

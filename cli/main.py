@@ -1,0 +1,118 @@
+"""The ``safetynet`` command: finds the subcommand, and turns errors into a line and an exit code.
+
+Start-up is fast because a command's module, and with it AWS and Slack, is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rules.errors import SafetyNetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Name: (module with an ``app``, what the overview says of it).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("cli.commands.demo", "The whole story on an embedded AWS: no account needed."),
+    "watch": ("cli.commands.watch", "Run the watcher: events in, incidents and alerts out."),
+    "incidents": ("cli.commands.incidents", "What happened, and how far its recovery is."),
+    "recover": ("cli.commands.recover", "Bring a lost table back: plan, confirm, load, verify."),
+    "backup": ("cli.commands.backup", "Back tables up, and see what there is."),
+    "stage": ("cli.commands.stage", "Make testing tables anew from production backups."),
+    "schedule": ("cli.commands.schedule", "Run backups and staging by cron."),
+    "rules": ("cli.commands.rules", "Check and test rule files."),
+    "intent": ("cli.commands.intent", "Declare a planned change, so that it does not alert."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows all commands by name and one line; loads the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            name: TyperCommand(name=name, help=summary, callback=None)
+            for name, (_, summary) in COMMANDS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command to run, really loaded. Typer adds 'did you mean' where there is none."""
+        name, _, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return None, None, rest
+        command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+        command.name = name
+        return name, command, rest
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A safety net for Amazon DynamoDB: nightly backups, deletion alerts, one-command recovery.",
+    epilog="Start with: safetynet demo",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        metadata = importlib.import_module("importlib.metadata")
+        typer.echo(f"safetynet {metadata.version('dynamodb-safetynet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(app))
+
+
+def run(program: Callable[[], object]) -> int:
+    """Run a program and return its exit code: the error classes say which, and no traceback is shown."""
+    try:
+        program()
+    except SafetyNetError as error:
+        _say(f"error: {error}", error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("stopped; run the command again to continue", "")
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if os.environ.get("SAFETYNET_DEBUG"):
+            raise
+        _say(
+            f"unexpected error: {type(error).__name__}: {error}",
+            "Set SAFETYNET_DEBUG=1 to see where it came from.",
+        )
+        return 1
+    return 0
+
+
+def _say(message: str, hint: str) -> None:
+    typer.secho(message, fg="red", err=True)
+    if hint:
+        typer.secho(f"hint: {hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What people see: tables and lines on a terminal. Text from AWS is never read as markup."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+from cli.wording import duration, moment, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from recovery.catalog import Listing
+    from recovery.plans import RecoveryPlan
+    from recovery.restore import RecoveryReport
+    from rules.intents import Intent
+    from watcher.incidents import Incident
+
+SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+
+
+def stdout() -> Console:
+    """For results."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def stderr() -> Console:
+    """For progress, questions and logs."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, and nothing else."""
+    sys.stdout.write(json.dumps(document, indent=1, default=str) + "\n")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(Text(name), Text(value))
+    return grid
+
+
+def plan_lines(plan: RecoveryPlan) -> Table:
+    """A recovery plan as a person has to read it before saying yes."""
+    created = plan.create_table
+    indexes = [
+        index["IndexName"]
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+        for index in created.get(kind, [])
+    ]
+    settings = [
+        name.replace("_", " ")
+        for name in type(plan.settings).model_fields
+        if name != "tags" and getattr(getattr(plan.settings, name), "value", None)
+    ]
+    rows = [
+        ("recover", f"{plan.target.name}  in {plan.target.account}/{plan.target.region}"),
+        ("from", f"backup {plan.backup_id}" + ("" if plan.under_own_name else f" of {plan.source.name}")),
+        ("taken", moment(plan.backup_time)),
+        ("loses", _loss(plan)),
+        ("loads", f"{plan.item_count:,} items, {size(plan.data_bytes)}, by BatchWriteItem"),
+        ("creates", f"{str(created['BillingMode']).lower().replace('_', '-')} table"),
+        ("indexes", ", ".join(indexes) or "none"),
+        ("then sets", ", ".join([*settings, *(["tags"] if plan.tags else [])]) or "nothing"),
+        ("checks", "every object's SHA-256 before, item count and content digest after"),
+    ]
+    rows += [("warning", warning) for warning in plan.warnings]
+    if plan.target_exists:
+        rows.append(("warning", "a table of that name exists: only an interrupted recovery of it goes on"))
+    return _facts(rows)
+
+
+def _loss(plan: RecoveryPlan) -> str:
+    if plan.loss_seconds is None:
+        return f"what was written after {moment(plan.backup_time)}"
+    return f"what was written in the {duration(plan.loss_seconds)} before the deletion"
+
+
+def report_lines(report: RecoveryReport) -> Table:
+    """What a recovery came to."""
+    rows = [
+        ("recovered", report.table + (" (continued an interrupted run)" if report.resumed else "")),
+        ("verified", f"{report.items_verified:,} items: count and content digest equal"),
+        ("definition", "equal" if not report.differences else "differs"),
+        ("took", duration(report.seconds)),
+    ]
+    rows += [("differs", difference) for difference in report.differences]
+    for step in report.follow_ups:
+        rows += [("still to do", f"{step.setting}: {step.reason}"), ("", step.command)]
+    return _facts(rows)
+
+
+def backups_table(listings: Sequence[tuple[str, Listing]]) -> Table:
+    """All backups, table by table, newest first."""
+    table = _table("TABLE", "BACKUP", "TAKEN (UTC)", "ITEMS", "SIZE")
+    for name, listing in listings:
+        for backup in listing.backups:
+            table.add_row(
+                Text(name),
+                backup.backup_id,
+                f"{backup.time:%Y-%m-%d %H:%M}",
+                f"{backup.item_count:,}",
+                size(backup.size),
+            )
+        for damaged in listing.damaged:
+            table.add_row(Text(name), Text(str(damaged), style="red"), "damaged", "", "")
+    return table
+
+
+def incidents_table(incidents: Sequence[Incident]) -> Table:
+    """One line an incident."""
+    table = _table("WHEN (UTC)", "SEVERITY", "STATE", "WHAT", "BY")
+    for incident in incidents:
+        what = Text(f"{incident.title}: {incident.subject.name}")
+        what.append(f"\n{incident.id}", style="dim")
+        table.add_row(
+            f"{incident.opened_at:%m-%d %H:%M:%S}",
+            Text(incident.severity.value, style=SEVERITY_STYLES[incident.severity.value]),
+            Text(incident.state.value),
+            what,
+            Text(incident.actor.label),
+        )
+    return table
+
+
+def incident_lines(incident: Incident) -> Table:
+    """All of one incident."""
+    subject, actor = incident.subject, incident.actor
+    rows = [
+        ("incident", incident.id),
+        ("state", incident.state.value),
+        ("what", f"{incident.title}: {subject.type} {subject.name}"),
+        ("who", f"{actor.label}, with {actor.tool}, from {actor.source_ip or 'unknown address'}"),
+        ("principal", actor.arn or "unknown"),
+        ("where", f"account {incident.account or '?'}, {incident.region or '?'}"),
+        ("when", moment(incident.opened_at)),
+        ("verdict", f"{incident.verdict.value}, severity {incident.severity.value}"),
+        *(("why", reason) for reason in incident.reasons),
+    ]
+    if subject.item_count is not None:
+        rows.append(
+            ("held", f"{subject.item_count:,} items, {size(subject.size_bytes or 0)} (newest backup)")
+        )
+    rows += [
+        ("recover from", f"{point.backup_id}: loses {duration(point.loss_seconds)}")
+        for point in incident.recovery_points
+    ]
+    if incident.recover_command:
+        rows.append(("command", incident.recover_command))
+    rows += [
+        ("event", f"{note.id}  {note.name}{' ' + note.error_code if note.error_code else ''}")
+        for note in incident.events
+    ]
+    rows += [(f"{step.time:%H:%M:%S}", f"{step.what}  ({step.who})") for step in incident.timeline]
+    rows += [
+        ("message", f"{entry.key}: {entry.state.value}{' - ' + entry.last_error if entry.last_error else ''}")
+        for entry in incident.outbox
+    ]
+    return _facts(rows)
+
+
+def intents_table(intents: Sequence[Intent], active: Sequence[bool]) -> Table:
+    """One line an intent."""
+    table = _table("ID", "TABLE", "BY", "UNTIL (UTC)", "STATE", "REASON")
+    for intent, is_active in zip(intents, active, strict=True):
+        state = "active" if is_active else "revoked" if intent.revoked_at else "over"
+        table.add_row(
+            intent.id,
+            Text(intent.table),
+            Text(intent.by),
+            f"{intent.until:%m-%d %H:%M}",
+            state,
+            Text(intent.reason),
+        )
+    return table
+
+
+class ProgressBars:
+    """The Progress port as bars on stderr; use it in a ``with``."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[done]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._bytes: dict[str, int] = {}
+
+    def __enter__(self) -> ProgressBars:  # noqa: PYI034 - never subclassed
+        """Show the bars."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave them as they are."""
+        self._bars.stop()
+
+    def start(self, task: str, label: str, total_items: int | None) -> None:
+        """See Progress."""
+        self._tasks[task] = self._bars.add_task(Text(label).plain, total=total_items, done="")
+
+    def advance(self, task: str, items: int, size_bytes: int) -> None:
+        """See Progress."""
+        if task in self._tasks:
+            bar = self._tasks[task]
+            self._bytes[task] = self._bytes.get(task, 0) + size_bytes
+            self._bars.advance(bar, items)
+            completed = self._bars.tasks[bar].completed
+            self._bars.update(bar, done=f"{completed:,.0f} items, {size(self._bytes[task])}")
+
+    def finish(self, task: str) -> None:
+        """See Progress."""
+        if task in self._tasks:
+            bar = self._bars.tasks[self._tasks[task]]
+            self._bars.update(self._tasks[task], total=bar.completed or 1, completed=bar.completed or 1)

@@ -1,0 +1,108 @@
+"""Settings: ``safetynet.yaml``, overridden by ``SAFETYNET_*`` variables, read once in the composition root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from recovery.schedules import ScheduleSettings
+from recovery.staging import StagingSettings
+from rules.errors import UsageError
+from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
+
+DEFAULT_FILE = Path("safetynet.yaml")
+
+
+class SlackSettings(BaseModel):
+    """``slack:``. The token is a bot token (``xoxb-``) with chat:write and channels:history."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: SecretStr | None = None
+    channel: str = ""
+    api_url: str = "https://slack.com/api/"
+
+
+class BackupSettings(BaseModel):
+    """``backup:``. Shell patterns of the tables that the nightly run backs up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tables: tuple[str, ...] = ()
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAFETYNET_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    vault: str = ""
+    queue_url: str = ""
+    slack: SlackSettings = SlackSettings()
+    rules: tuple[Path, ...] = ()
+    default_rules: bool = True
+    backup: BackupSettings = BackupSettings()
+    staging: StagingSettings | None = None
+    schedule: ScheduleSettings = ScheduleSettings()
+    takeover_seconds: Annotated[int, Field(ge=0)] = 90
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file, whose content comes in as keyword arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(config: Path | None) -> Settings:
+    """The settings from a file (None: ``safetynet.yaml`` if it is there) and the environment.
+
+    Raises FileFaultsError naming the line, UsageError for a file that is not there or a bad variable.
+    """
+    if config is None:
+        config = DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    elif not config.exists():
+        raise UsageError(f"no such settings file: {config}")
+    if config is None:
+        return _validated({}, None, Path())
+    source = _read(config)
+    if source.plain is None:
+        return _validated({}, source, config)
+    if not isinstance(source.plain, dict):
+        raise FileFaultsError([source.fault([], "a settings file is a mapping")])
+    values = dict(source.plain)
+    if isinstance(values.get("rules"), list):
+        # Rule files are named as seen from the settings file.
+        values["rules"] = [str(config.parent / str(path)) for path in values["rules"]]
+    return _validated(values, source, config)
+
+
+def _read(config: Path) -> YamlSource:
+    try:
+        return load_yaml(config.read_text(encoding="utf-8"), str(config))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFaultsError([Fault(str(config), 0, 0, f"cannot be read: {error}")]) from error
+
+
+def _validated(values: dict[str, Any], source: YamlSource | None, config: Path) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        if source is None:
+            first = error.errors()[0]
+            name = "SAFETYNET_" + "__".join(str(part) for part in first["loc"]).upper()
+            raise UsageError(f"{name}: {first['msg']}") from error
+        raise FileFaultsError(
+            source.faults_of(error, Settings), hint=f"Mend {config}, or the SAFETYNET_ variable of that name."
+        ) from error

@@ -1,0 +1,411 @@
+"""What people read on Slack, and what nobody can smuggle into it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.verdicts import Severity, VerdictKind
+from watcher.incidents import (
+    EventNote,
+    Incident,
+    IncidentState,
+    Moment,
+    NoticeKind,
+    OutboxEntry,
+    Person,
+    RecoveryPoint,
+    Subject,
+)
+from watcher.slack_message import (
+    SlackMessage,
+    clean,
+    escaped,
+    event_url,
+    opened_message,
+    plain_text,
+    thread_message,
+)
+from watcher.testing.slack import MAX_ALL_BLOCKS, check_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DELETED = datetime(2026, 11, 23, 3, 12, 7, tzinfo=UTC)
+INCIDENT_ID = "20261123T031207Z-shop-prod-orders-1a2b3c4d"
+EVENT_ID = "7d3f1c1e-6a3c-4f0e-9b1d-0d7b8f5f9e11"
+COMMAND = f"safetynet recover {INCIDENT_ID}"
+
+
+def point(hours: int, items: int, source: str = "s3-backup") -> RecoveryPoint:
+    """A backup made that many hours, and 12 min 7 s, before the deletion."""
+    loss = timedelta(hours=hours, minutes=12, seconds=7)
+    return RecoveryPoint(
+        source=source, backup_id="b", time=DELETED - loss, item_count=items, loss_seconds=loss.total_seconds()
+    )
+
+
+def incident(**changes: Any) -> Incident:
+    """A production table deleted by hand, with two backups."""
+    document: dict[str, Any] = {
+        "id": INCIDENT_ID,
+        "state": IncidentState.OPEN,
+        "title": "Table deleted",
+        "verdict": VerdictKind.ACCIDENTAL,
+        "severity": Severity.CRITICAL,
+        "reasons": ("A production table was deleted by hand (rule prod-by-hand)",),
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "subject": Subject(
+            type="table",
+            name="shop-prod-orders",
+            arn="arn:aws:dynamodb:eu-west-1:123456789012:table/shop-prod-orders",
+            item_count=5000,
+            size_bytes=2_345_678,
+        ),
+        "actor": Person(label="alice (role Admin)", kind="sso", source_ip="203.0.113.7", tool="cli"),
+        "events": (EventNote(id=EVENT_ID, name="DeleteTable", time=DELETED, received=DELETED),),
+        "opened_at": DELETED + timedelta(minutes=4),
+        "recovery_points": (point(25, 4980), point(1, 5000)),
+        "recover_command": COMMAND,
+    }
+    return Incident(**(document | changes))
+
+
+def entry(kind: NoticeKind, text: str = "") -> OutboxEntry:
+    """An outbox entry of that kind."""
+    return OutboxEntry(key=kind.value, notifier="slack", kind=kind, text=text, created_at=DELETED)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every string that Slack would show."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key != "type":
+                yield from texts(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def shown(message: SlackMessage) -> str:
+    """All that the message says, wrapped lines joined again."""
+    return " ".join(plain_text(message).split())
+
+
+def test_an_opened_message_reads_like_this() -> None:
+    """The whole message in a terminal: what, who, where, what is lost, why, from when, and the command."""
+    assert plain_text(opened_message(incident())) == "\n".join(
+        [
+            "🚨 Table deleted: shop-prod-orders",
+            "",
+            "Open. Nobody has acknowledged it yet.",
+            "",
+            "What      Table deleted",
+            "          arn:aws:dynamodb:eu-west-1:123456789012:table/shop-prod-orders",
+            "Who       alice (role Admin), sso",
+            "With      cli from 203.0.113.7",
+            "When      2026-11-23 03:12:07 UTC",
+            "Where     account 123456789012 in eu-west-1",
+            "Lost      5,000 items, 2.3 MB, as of the newest backup",
+            "",
+            "Why: severity critical, judged an accident",
+            "• A production table was deleted by hand (rule prod-by-hand)",
+            "",
+            "Recovery points",
+            "• newest backup 2026-11-23 02:00:00 UTC, 5,000 items; changes of the last 1 h 12",
+            "  min are lost",
+            "• older backup 2026-11-22 02:00:00 UTC, 4,980 items; changes of the last 1 d 1 h",
+            "  are lost",
+            "",
+            "To recover, run",
+            f"    {COMMAND}",
+            "",
+            f"Incident {INCIDENT_ID}",
+            f"CloudTrail event: https://eu-west-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-west-1#/events/{EVENT_ID}",
+        ]
+    )
+
+
+def test_the_message_without_a_backup_is_loud() -> None:
+    """No recovery point is said in capitals, in the message and in its notification."""
+    message = opened_message(incident(recovery_points=(), subject=Subject(type="table", name="t")))
+    assert "*NO BACKUP FOUND.*" in json.dumps(message.blocks)
+    assert "NO BACKUP FOUND." in message.text
+    assert "Lost unknown: no backup tells" in shown(message)
+
+
+@pytest.mark.parametrize(
+    ("state", "headline", "command"),
+    [
+        (IncidentState.ACKNOWLEDGED, "👀 Acknowledged: shop-prod-orders", True),
+        (IncidentState.RECOVERING, "🔄 Recovering: shop-prod-orders", True),
+        (IncidentState.RECOVERED, "✅ Recovered: shop-prod-orders", False),
+        (IncidentState.DISMISSED, "⚪ Dismissed: shop-prod-orders", False),
+        (IncidentState.QUIET, "🚨 Table deleted: shop-prod-orders", True),
+    ],
+)
+def test_the_header_follows_the_state(state: IncidentState, headline: str, command: bool) -> None:
+    """The updated message tells the state and its last step, and stops asking for what is done."""
+    last = Moment(time=DELETED, who="bob", what="took it")
+    message = opened_message(incident(state=state, timeline=(last,)))
+    assert message.blocks[0]["text"]["text"] == headline
+    assert (COMMAND in shown(message)) is command
+    assert ("bob: took it" in shown(message)) is (state is not IncidentState.QUIET)
+
+
+def test_a_failed_recovery_leaves_the_incident_open_and_says_so() -> None:
+    """An incident that is open again is not told as one that nobody has looked at."""
+    message = opened_message(incident(outbox=(entry(NoticeKind.RECOVERY_FAILED),)))
+    assert message.blocks[0]["text"]["text"] == "🚨 Table deleted: shop-prod-orders"
+    assert "Open again. A recovery failed; why is in the thread." in shown(message)
+    assert COMMAND in shown(message)
+
+
+def test_a_refused_call_loses_nothing() -> None:
+    """An attempt shows AWS's answer, and neither a loss nor a recovery."""
+    refused = EventNote(
+        id=EVENT_ID,
+        name="DeleteTable",
+        time=DELETED,
+        received=DELETED,
+        error_code="AccessDenied",
+        error_message="alice is not authorized",
+    )
+    text = shown(opened_message(incident(events=(refused, refused), recovery_points=())))
+    assert "Lost nothing: the call was refused" in text
+    assert text.count("AWS answered AccessDenied: alice is not authorized") == 1
+    assert "2 events until" in text
+    assert "NO BACKUP" not in text
+    assert "recover " not in text
+
+
+def test_a_weakened_table_has_data_at_stake_not_lost() -> None:
+    """Only deletions are told as a loss."""
+    note = EventNote(id=EVENT_ID, name="UpdateTable", time=DELETED, received=DELETED)
+    assert "At stake 5,000 items" in shown(opened_message(incident(events=(note,))))
+
+
+def test_a_point_says_its_age_where_that_is_not_its_loss() -> None:
+    """Point-in-time recovery loses nothing; an age that differs from the window of loss is told."""
+    pitr = RecoveryPoint(source="pitr", backup_id="", time=DELETED, item_count=1, loss_seconds=0)
+    stale = RecoveryPoint(
+        source="export", backup_id="", time=DELETED - timedelta(days=3), item_count=2, loss_seconds=90
+    )
+    text = shown(opened_message(incident(recovery_points=(stale, pitr))))
+    assert "newest point-in-time recovery 2026-11-23 03:12:07 UTC, 1 item; nothing is lost" in text
+    assert "older export 2026-11-20 03:12:07 UTC (3 d old), 2 items; changes of the last 1 min 30 s" in text
+
+
+def test_an_event_that_nobody_understood_is_still_an_alert() -> None:
+    """Empty fields are said to be unknown, and nothing is invented."""
+    unreadable = incident(
+        title="An event that cannot be understood",
+        account="",
+        region="",
+        subject=Subject(type="", name=""),
+        actor=Person(label="", kind=""),
+        events=(),
+        recovery_points=(),
+        recover_command="",
+    )
+    message = opened_message(unreadable)
+    check_blocks(message.blocks)
+    assert message.blocks[0]["text"]["text"] == "🚨 An event that cannot be understood"
+    assert "account unknown in unknown" in shown(message)
+    assert "stake" not in shown(message)
+    assert "NO BACKUP" not in shown(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "headline", "command"),
+    [
+        (NoticeKind.RECOVERING, "🔄 Recovery started: shop-prod-orders", False),
+        (NoticeKind.RECOVERED, "✅ Recovered: shop-prod-orders", False),
+        (NoticeKind.RECOVERY_FAILED, "❌ Recovery failed: shop-prod-orders", True),
+    ],
+)
+def test_thread_messages_tell_what_became_of_the_recovery(
+    kind: NoticeKind, headline: str, command: bool
+) -> None:
+    """Headline and own text; a failure also says how to go on."""
+    message = thread_message(incident(), entry(kind, "3,000 of 5,000 items\n\nThrottled <twice>"))
+    assert message.blocks[0]["text"]["text"] == headline
+    assert "\n3,000 of 5,000 items\nThrottled <twice>\n" in plain_text(message)
+    assert (COMMAND in plain_text(message)) is command
+    assert "Throttled &lt;twice&gt;" in message.text
+
+
+def test_the_opening_entry_is_the_opened_message() -> None:
+    """Both functions agree on the first message."""
+    assert thread_message(incident(), entry(NoticeKind.OPENED)) == opened_message(incident())
+
+
+@pytest.mark.parametrize(
+    ("command", "exact"),
+    [
+        ("safetynet recover a && echo <done>", True),
+        ("safetynet recover a`; rm -rf /", False),
+        ("safetynet recover a\u200bb", False),
+        ("safetynet recover " + "a" * 2000, False),
+    ],
+)
+def test_a_command_is_shown_exactly_or_not_at_all(command: str, exact: bool) -> None:
+    """A command that Slack could not show as it is gives way to one that leads to it."""
+    text = plain_text(opened_message(incident(recover_command=command)))
+    assert (f"\n    {command}\n" in text) is exact
+    assert (f"\n    safetynet incidents show {INCIDENT_ID}\n" in text) is not exact
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
+        ("cn-north-1", "cn-north-1.console.amazonaws.cn"),
+        ("us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_link_leads_to_the_console_of_the_partition(region: str, host: str) -> None:
+    """China and GovCloud have consoles of their own; the event id is quoted."""
+    assert (
+        event_url(region, "a/b|c>")
+        == f"https://{host}/cloudtrailv2/home?region={region}#/events/a%2Fb%7Cc%3E"
+    )
+
+
+@pytest.mark.parametrize("region", ["", "evil.example/x", "eu-west-1.evil.example", "eu-west-1\n"])
+def test_a_region_that_is_none_makes_no_link(region: str) -> None:
+    """A forged region cannot send people elsewhere."""
+    assert event_url(region, EVENT_ID) == ""
+    assert "https:" not in shown(opened_message(incident(region=region)))
+
+
+def test_what_cannot_be_seen_is_made_visible() -> None:
+    """Line breaks become spaces; bidi, zero-width, control and blank letters become U+FFFD."""
+    assert clean(" a\r\n\u2028b\u00a0c\t") == "a b c"
+    for hidden in "\u202e\u2066\u200b\u200d\ufeff\u00ad\x1b\x00\U000e0041\u3164\u2800\ud800":
+        assert clean(f"a{hidden}b") == "a\ufffdb"
+
+
+def test_cutting_never_splits_an_entity() -> None:
+    """What is cut ends with an ellipsis, fits, and unescapes to a prefix of the value."""
+    assert escaped("a<b", 10) == "a&lt;b"
+    assert escaped("<<<", 9) == "&lt;&lt;…"
+    assert escaped("🚨🚨🚨", 5) == "🚨🚨…"
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        [
+            "<!channel> <!here> @here @channel",
+            "<@U123> <#C123> <!subteam^S1>",
+            "<https://evil.example|click> https://evil.example",
+            "`code` ```block``` `",
+            "*bold* _it_ ~no~ :skull:",
+            "&lt;!channel&gt; &amp;",
+            "a\nb\r\n> quoted\u2028c",
+            "\u202egpj.exe\u200b\u2066",
+            "🚨" * 300,
+            '"\\' * 3000,
+            "<" * 5000,
+            "",
+        ]
+    ),
+)
+
+
+@st.composite
+def hostile_incidents(draw: st.DrawFn) -> Incident:
+    """Incidents in which everything that comes from outside is hostile."""
+    reasons = draw(st.lists(HOSTILE, max_size=12))
+    notes = draw(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE), max_size=3))
+    return incident(
+        id="a" * 400,
+        state=draw(st.sampled_from(IncidentState)),
+        title=draw(HOSTILE),
+        reasons=tuple(reasons),
+        account=draw(HOSTILE),
+        region=draw(st.one_of(st.just("eu-west-1"), HOSTILE)),
+        subject=Subject(type="table", name=draw(HOSTILE), arn=draw(HOSTILE), item_count=1, size_bytes=10**20),
+        actor=Person(
+            label=draw(HOSTILE),
+            kind=draw(HOSTILE),
+            source_ip=draw(HOSTILE),
+            tool=draw(HOSTILE),
+            user_agent=draw(HOSTILE),
+        ),
+        events=tuple(
+            EventNote(id=key, name=name, time=DELETED, received=DELETED, error_code=code, error_message=text)
+            for key, name, code, text in notes
+        ),
+        recovery_points=tuple(point(hours, 1, draw(HOSTILE)) for hours in range(draw(st.integers(0, 8)))),
+        recover_command=draw(HOSTILE),
+        timeline=(Moment(time=DELETED, who=draw(HOSTILE), what=draw(HOSTILE)),),
+    )
+
+
+LINK = re.compile(r"^<https://eu-west-1\.console\.aws\.amazon\.com/[A-Za-z0-9?=#/%._~-]*\|CloudTrail event>$")
+
+
+@settings(max_examples=60, deadline=None)
+@given(hostile_incidents(), HOSTILE, st.sampled_from(NoticeKind))
+def test_hostile_text_stays_text(hostile: Incident, note: str, kind: NoticeKind) -> None:
+    """No mention, link or markup from input; headers stay one visible line; every limit is kept."""
+    for message in (opened_message(hostile), thread_message(hostile, entry(kind, note))):
+        check_blocks(message.blocks)
+        assert len(json.dumps(message.blocks, ensure_ascii=False)) < MAX_ALL_BLOCKS
+        assert len(message.text) <= 3000
+        header = message.blocks[0]["text"]
+        assert (header["type"], header["emoji"]) == ("plain_text", False)
+        assert not [char for char in header["text"] if unicodedata.category(char).startswith("C")]
+        for text in texts([message.text, message.blocks]):
+            if LINK.fullmatch(text) is None:
+                assert not set("<>") & set(text)
+            assert not re.search(r"&(?!(amp|lt|gt);)", text)
+        for line in mrkdwn_lines(message):
+            outside = re.sub(r"`[^`]*`", "", line)
+            assert "`" not in outside
+            assert is_ours(outside), outside
+        assert plain_text(message)
+
+
+def mrkdwn_lines(message: SlackMessage) -> Iterator[str]:
+    """The lines in which Slack looks for markup, but for the command's code block and the link."""
+    for block in message.blocks:
+        for part in [block.get("text"), *block.get("fields", []), *block.get("elements", [])]:
+            if part and part["type"] == "mrkdwn":
+                assert part["verbatim"] is True
+                before, *fenced = part["text"].split("\n```\n")
+                assert not fenced or (len(fenced) == 1 and fenced[0].endswith("\n```"))
+                assert not fenced or "`" not in fenced[0].removesuffix("\n```")
+                yield from (line for line in before.split("\n") if LINK.fullmatch(line) is None)
+
+
+def is_ours(outside: str) -> bool:
+    """Whether what stands outside of code spans is words of our own, numbers and times.
+
+    Markup characters are only the bold of our labels; there is no pair of colons, so no emoji.
+    """
+    text = re.sub(r"^(⚠️ )?\*[A-Za-z ,:;.]+\*", "", outside)
+    return re.fullmatch(r"[A-Za-z0-9 ,.:;-]*", text) is not None and not re.search(r":[a-z_]+:", text)
+
+
+def test_plain_text_gives_back_what_was_meant() -> None:
+    """Entities, bold, code spans and links of a message become what a person sees."""
+    name = "a&b <c> *d*"
+    message = opened_message(incident(subject=Subject(type="table", name=name), title="T"))
+    assert plain_text(message).startswith(f"🚨 T: {name}\n")
+    assert html.unescape(message.text).startswith(f"🚨 T: {name} |")
+    wide = plain_text(opened_message(incident()), width=200)
+    assert "changes of the last 1 h 12 min are lost\n" in wide

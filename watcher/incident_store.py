@@ -1,0 +1,88 @@
+"""Where incidents are kept: one document each in the vault, changed only by who has seen the latest version."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
+from recovery.vault import body_of, document
+from rules.errors import NotFoundError, UnavailableError
+from watcher.incidents import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from recovery.vault import Vault
+
+INCIDENTS = "incidents/"
+UPDATE_ATTEMPTS = 20
+_DATED_ID = re.compile(r"^(\d{4})(\d{2})\d{2}T\d{6}Z-")
+
+
+class IncidentStore:
+    """All incidents of a vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def create(self, incident: Incident) -> tuple[Incident, bool]:
+        """Store a new incident; (the stored one, whether it is new). Its id decides whether it is known."""
+        key = self._key(incident.id)
+        try:
+            return document(Incident, self._vault.get(key)), False
+        except ObjectNotFoundError:
+            pass  # not known yet: the usual case
+        try:
+            self._vault.put_new(key, body_of(incident))
+        except ConflictError:
+            return document(Incident, self._vault.get(key)), False
+        return incident, True
+
+    def get(self, incident_id: str) -> Incident:
+        """One incident. Raises NotFoundError, DamagedObjectError."""
+        try:
+            return document(Incident, self._vault.get(self._key(incident_id)))
+        except ObjectNotFoundError as error:
+            raise NotFoundError(
+                f"no incident {incident_id}", hint="See `safetynet incidents list`."
+            ) from error
+
+    def update(self, incident_id: str, change: Callable[[Incident], Incident]) -> Incident:
+        """Change an incident; ``change`` is called again on the newest version where another writer was faster.
+
+        Returns the incident as stored. Raises NotFoundError, UnavailableError if others are always faster.
+        """
+        key = self._key(incident_id)
+        for _ in range(UPDATE_ATTEMPTS):
+            try:
+                stored = self._vault.get(key)
+            except ObjectNotFoundError as error:
+                raise NotFoundError(f"no incident {incident_id}") from error
+            old = document(Incident, stored)
+            new = change(old)
+            if new == old:
+                return old
+            try:
+                self._vault.replace(key, body_of(new), stored.etag)
+            except ConflictError:
+                continue
+            return new
+        raise UnavailableError(f"incident {incident_id} changes faster than it can be updated")
+
+    def all(self) -> Iterator[Incident | DamagedObjectError]:
+        """Every incident, oldest first; one that cannot be read comes as the error that names it."""
+        for info in self._vault.list(INCIDENTS):
+            try:
+                yield document(Incident, self._vault.get(info.key))
+            except DamagedObjectError as error:
+                yield error
+            except ObjectNotFoundError:
+                continue  # removed between the listing and the look
+
+    @staticmethod
+    def _key(incident_id: str) -> str:
+        match = _DATED_ID.match(incident_id)
+        if match is None or "/" in incident_id:
+            raise NotFoundError(f"not an incident id: {incident_id}", hint="See `safetynet incidents list`.")
+        return f"{INCIDENTS}{match[1]}/{match[2]}/{incident_id}.json"

@@ -1,0 +1,153 @@
+"""From a message to an incident to an alert. The same core for every source.
+
+    body -> parse -> look around -> judge -> store the incident -> acknowledge -> deliver what it owes
+
+Each step may crash: the message comes back, the incident's id is the same, and the outbox knows what was said.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rules.events import parse_event_json
+from rules.verdicts import Severity, VerdictKind
+from watcher.incidents import (
+    EventNote,
+    Incident,
+    IncidentState,
+    NoticeKind,
+    Person,
+    Subject,
+    incident_id,
+    unreadable_incident_id,
+)
+from watcher.outbox import owed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from recovery.clock import Clock
+    from rules.errors import EventError
+    from rules.events import ChangeEvent
+    from rules.verdicts import RuleSet, Verdict
+    from watcher.enrichment import FactsSource, Surroundings
+    from watcher.incident_store import IncidentStore
+
+log = logging.getLogger(__name__)
+
+WATCHER = "watcher"
+
+
+class Pipeline:
+    """Makes incidents out of messages."""
+
+    def __init__(
+        self,
+        incidents: IncidentStore,
+        facts: FactsSource,
+        rules: RuleSet,
+        clock: Clock,
+        notifiers: Sequence[str],
+    ) -> None:
+        self._incidents = incidents
+        self._facts = facts
+        self._rules = rules
+        self._clock = clock
+        self._notifiers = tuple(notifiers)
+
+    def take(self, body: bytes) -> Incident | None:
+        """Take in one message; when this returns, its incident is stored and it may be acknowledged.
+
+        None: the event is none of ours (read-only, or not watched). Raises EventError for a message that
+        cannot be understood (see ``take_unreadable``) and whatever the vault raises: then nothing is
+        acknowledged.
+        """
+        event = parse_event_json(body)
+        if event.action is None or event.read_only:
+            log.info("event %s: %s on %s is not watched", event.id, event.event_name, event.event_source)
+            return None
+        surroundings = self._facts.look_around(event)
+        now = self._clock()
+        verdict = self._rules.judge(event, surroundings.facts, now)
+        incident, new = self._incidents.create(self._incident(event, surroundings, verdict, now))
+        if not new:
+            incident = self._incidents.update(incident.id, lambda known: _with_event(known, event, now))
+        log.info(
+            "event %s: %s %s is %s (incident %s, %s)",
+            event.id, event.title, event.resource.name, verdict.kind, incident.id, "new" if new else "known",
+        )  # fmt: skip
+        return incident
+
+    def take_unreadable(self, body: bytes, error: EventError) -> Incident:
+        """Store an incident for a message that cannot be understood, so that a person looks at it."""
+        now = self._clock()
+        incident = Incident(
+            id=unreadable_incident_id(body, now),
+            state=IncidentState.OPEN,
+            title="Event that cannot be understood",
+            verdict=VerdictKind.SUSPICIOUS,
+            severity=Severity.HIGH,
+            reasons=(str(error)[:1000], "It stays on its queue and goes to the dead-letter queue."),
+            account="",
+            region="",
+            subject=Subject(type="message", name="unreadable event"),
+            actor=Person(label="unknown", kind="unknown"),
+            events=(),
+            opened_at=now,
+        ).with_moment(now, WATCHER, "a message that cannot be understood was received")
+        stored, _ = self._incidents.create(owed(incident, self._notifiers, NoticeKind.OPENED, now))
+        return stored
+
+    def _incident(
+        self, event: ChangeEvent, surroundings: Surroundings, verdict: Verdict, now: datetime
+    ) -> Incident:
+        actor = event.actor
+        incident = Incident(
+            id=incident_id(event),
+            state=IncidentState.OPEN if verdict.alerts else IncidentState.QUIET,
+            title=event.title,
+            verdict=verdict.kind,
+            severity=verdict.severity,
+            rules=tuple(hit.rule_id for hit in verdict.hits),
+            reasons=verdict.reasons,
+            account=event.account,
+            region=event.region,
+            subject=surroundings.subject,
+            actor=Person(
+                label=actor.label,
+                kind=actor.kind.value,
+                arn=actor.arn,
+                source_ip=actor.source_ip,
+                tool=event.tool.value,
+            ),
+            events=(_note(event, now),),
+            opened_at=event.time,
+            recovery_points=surroundings.recovery_points,
+        )
+        destroyed = not event.failed and event.event_name == "DeleteTable"
+        if destroyed and verdict.alerts and surroundings.recovery_points:
+            incident = incident.model_copy(update={"recover_command": f"safetynet recover {incident.id}"})
+        incident = incident.with_moment(event.time, actor.label, event.title)
+        incident = incident.with_moment(now, WATCHER, f"judged {verdict.kind}, severity {verdict.severity}")
+        return owed(incident, self._notifiers, NoticeKind.OPENED, now) if verdict.alerts else incident
+
+
+def _note(event: ChangeEvent, now: datetime) -> EventNote:
+    return EventNote(
+        id=event.id,
+        name=event.event_name,
+        time=event.time,
+        received=now,
+        error_code=event.error_code,
+        error_message=event.error_message,
+    )
+
+
+def _with_event(incident: Incident, event: ChangeEvent, now: datetime) -> Incident:
+    """The same event again changes nothing; another one of the same cause is added."""
+    if any(note.id == event.id for note in incident.events):
+        return incident
+    added = incident.model_copy(update={"events": (*incident.events, _note(event, now))})
+    return added.with_moment(event.time, event.actor.label, event.title)

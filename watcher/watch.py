@@ -1,0 +1,108 @@
+"""The watcher's loop: receive, take in, acknowledge, deliver. Runs until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from rules.errors import AccessDeniedError, EventError, NotFoundError, SafetyNetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recovery.clock import Clock, Sleep
+    from watcher.incidents import Incident
+    from watcher.outbox import Outbox
+    from watcher.pipeline import Pipeline
+    from watcher.sources import Delivery, EventSource
+
+log = logging.getLogger(__name__)
+
+OUTBOX_SECONDS = 15
+PAUSE_SECONDS = 5
+
+
+class Watcher:
+    """One source, one pipeline, one outbox. Several watchers side by side are safe."""
+
+    def __init__(
+        self, source: EventSource, pipeline: Pipeline, outbox: Outbox, clock: Clock, sleep: Sleep
+    ) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._outbox = outbox
+        self._clock = clock
+        self._sleep = sleep
+        self._stop = threading.Event()
+        self.on_incident: Callable[[Incident], None] = lambda _: None
+
+    def stop(self) -> None:
+        """Stop after the messages at hand."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Watch until ``stop``. First of all what an earlier watcher owed is delivered.
+
+        Raises AccessDeniedError and NotFoundError from the source: no retry mends those. While a service
+        is out of reach the watcher waits and goes on; unacknowledged messages come back by themselves.
+        """
+        delivered_at = None
+        while not self._stop.is_set():
+            now = self._clock()
+            if delivered_at is None or (now - delivered_at).total_seconds() >= OUTBOX_SECONDS:
+                self._deliver_owed()
+                delivered_at = now
+            try:
+                self.step()
+            except (AccessDeniedError, NotFoundError):
+                raise
+            except SafetyNetError as error:
+                log.warning("%s; trying again", error)
+                self._sleep(PAUSE_SECONDS)
+
+    def drain(self) -> None:
+        """Deliver what is owed, then receive until nothing more comes."""
+        self._deliver_owed()
+        while self._source_has_more():
+            continue
+        self._deliver_owed()
+
+    def _source_has_more(self) -> bool:
+        deliveries = self._source.receive()
+        for delivery in deliveries:
+            self._handle(delivery)
+        return bool(deliveries)
+
+    def step(self) -> int:
+        """Receive once and work through what came; returns how many messages were acknowledged."""
+        return sum(self._handle(delivery) for delivery in self._source.receive())
+
+    def _handle(self, delivery: Delivery) -> bool:
+        try:
+            incident = self._pipeline.take(delivery.body)
+        except EventError as error:
+            # Alerted, and left on the queue: SQS moves it to the dead-letter queue.
+            log.error("message %s cannot be understood: %s", delivery.id, error)  # noqa: TRY400 - no traceback
+            unreadable = self._pipeline.take_unreadable(delivery.body, error)
+            self._deliver(unreadable)
+            return False
+        self._source.acknowledge(delivery)
+        if incident is not None:
+            self._deliver(incident)
+            self.on_incident(incident)
+        return True
+
+    def _deliver(self, incident: Incident) -> None:
+        if not incident.unsent:
+            return
+        try:
+            self._outbox.deliver(incident.id)
+        except SafetyNetError as error:
+            log.warning("incident %s: not delivered yet: %s", incident.id, error)
+
+    def _deliver_owed(self) -> None:
+        try:
+            self._outbox.deliver_all()
+        except SafetyNetError as error:
+            log.warning("owed alerts could not be delivered: %s", error)
