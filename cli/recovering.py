@@ -43,7 +43,7 @@ class Prepared:
 class Confirm(Protocol):
     """Asks a person; returns what was typed."""
 
-    def __call__(self, question: str) -> str:
+    def __call__(self, question: str, /) -> str:
         """Ask, and wait for the answer."""
         ...
 

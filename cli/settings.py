@@ -12,6 +12,7 @@ from recovery.schedules import ScheduleSettings
 from recovery.staging import StagingSettings
 from rules.errors import UsageError
 from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
+from watcher.outbox import TAKEOVER_SECONDS
 
 DEFAULT_FILE = Path("safetynet.yaml")
 
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     backup: BackupSettings = BackupSettings()
     staging: StagingSettings | None = None
     schedule: ScheduleSettings = ScheduleSettings()
-    takeover_seconds: Annotated[int, Field(ge=0)] = 90
+    takeover_seconds: Annotated[int, Field(ge=0)] = TAKEOVER_SECONDS
 
     @classmethod
     def settings_customise_sources(

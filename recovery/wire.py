@@ -85,10 +85,9 @@ class RawTables:
         body = msgspec.json.encode(
             {
                 "TableName": table,
-                "Segment": segment,
-                "TotalSegments": segments,
                 "ConsistentRead": consistent,
                 "ReturnConsumedCapacity": "TOTAL",
+                **({"Segment": segment, "TotalSegments": segments} if segments > 1 else {}),
                 **({"ExclusiveStartKey": msgspec.Raw(start_key)} if start_key else {}),
             }
         )

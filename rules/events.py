@@ -55,6 +55,7 @@ class ChangeEvent:
     actor: Actor
     tool: Tool
     action: Action | None
+    user_agent: str
     error_code: str
     error_message: str
     read_only: bool
@@ -120,6 +121,7 @@ def _from_record(record: CloudTrailRecord, envelope: Mapping[str, Any], account:
         actor=actor_of(record),
         tool=tool_of(record),
         action=action,
+        user_agent=record.user_agent,
         error_code=record.error_code,
         error_message=record.error_message,
         read_only=record.read_only is True or record.event_name.startswith(READ_ONLY_PREFIXES),

@@ -113,7 +113,7 @@ def _add_table(
     if isinstance(newest, Unknown):
         unknown["backup"] = newest.reason
     elif newest is None:
-        document["backup"] = {"exists": False}
+        document["backup"] = {"found": False}
     else:
         age = max(0.0, (event_time - newest).total_seconds()) / SECONDS_PER_HOUR
-        document["backup"] = {"exists": True, "ageHours": round(age, 3)}
+        document["backup"] = {"found": True, "ageHours": round(age, 3)}

@@ -35,6 +35,7 @@ class Surroundings:
     facts: Facts
     subject: Subject
     recovery_points: tuple[RecoveryPoint, ...]
+    recovery_unknown: str = ""
 
 
 class FactsSource(Protocol):
@@ -65,7 +66,9 @@ class VaultFacts:
             return Surroundings(facts_of(event, None, intents), subject, ())
         backups = self._backups(event)
         table = _table_facts(backups)
-        if isinstance(backups, Unknown) or not backups:
+        if isinstance(backups, Unknown):
+            return Surroundings(facts_of(event, table, intents), subject, (), backups.reason)
+        if not backups:
             return Surroundings(facts_of(event, table, intents), subject, ())
         table, tags = self._tags(backups[0], table)
         described = subject.model_copy(

@@ -123,7 +123,10 @@ class Moment(_Document):
 
 
 class Incident(_Document):
-    """The whole document under ``incidents/<yyyy>/<mm>/<id>.json``."""
+    """The whole document under ``incidents/<yyyy>/<mm>/<id>.json``.
+
+    ``recovery_unknown`` says why the backups could not be looked at; no recovery point then means nothing.
+    """
 
     format_version: Literal[1] = 1
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=400)]
@@ -140,6 +143,7 @@ class Incident(_Document):
     events: tuple[EventNote, ...]
     opened_at: UtcTime
     recovery_points: tuple[RecoveryPoint, ...] = ()
+    recovery_unknown: str = ""
     recover_command: str = ""
     outbox: tuple[OutboxEntry, ...] = ()
     timeline: tuple[Moment, ...] = ()

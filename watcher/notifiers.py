@@ -37,7 +37,8 @@ class Notifier(Protocol):
         Returns only when the other side confirmed the message. With ``earlier_attempt`` set it looks first
         whether the message is already there, so that a lost answer never makes two visible messages.
 
-        Raises UnavailableError (try again later), AccessDeniedError (token or channel is wrong).
+        Raises UnavailableError (try again later), AccessDeniedError (token or channel is wrong), SafetyNetError
+        for any other refusal.
         """
         ...
 

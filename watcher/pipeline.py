@@ -92,7 +92,7 @@ class Pipeline:
             reasons=(str(error)[:1000], "It stays on its queue and goes to the dead-letter queue."),
             account="",
             region="",
-            subject=Subject(type="message", name="unreadable event"),
+            subject=Subject(type="message", name=""),
             actor=Person(label="unknown", kind="unknown"),
             events=(),
             opened_at=now,
@@ -121,10 +121,12 @@ class Pipeline:
                 arn=actor.arn,
                 source_ip=actor.source_ip,
                 tool=event.tool.value,
+                user_agent=event.user_agent[:1000],
             ),
             events=(_note(event, now),),
             opened_at=event.time,
             recovery_points=surroundings.recovery_points,
+            recovery_unknown=surroundings.recovery_unknown,
         )
         destroyed = not event.failed and event.event_name == "DeleteTable"
         if destroyed and verdict.alerts and surroundings.recovery_points:

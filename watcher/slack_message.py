@@ -233,6 +233,9 @@ def _recovery(incident: Incident) -> list[Block]:
     if points:
         lines = [f"• {_point(point, newest=point is points[0], at=_moment(incident))}" for point in points]
         blocks = [_section("*Recovery points*"), _plain(_shortened(lines, SHOWN_POINTS), BODY_LIMIT)]
+    elif _without_backup(incident) and incident.recovery_unknown:
+        why = _shortened([incident.recovery_unknown], 1)
+        blocks = [_section("⚠️ *The backups could not be looked at.*"), _plain(why, BODY_LIMIT)]
     elif _without_backup(incident):
         blocks = [_section(f"⚠️ *{_NO_BACKUP}* There was no recovery point when this was written.")]
     running = incident.state is IncidentState.RECOVERING

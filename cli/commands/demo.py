@@ -55,7 +55,7 @@ def demo(
     screen = Screen(console)
     with (
         EmbeddedAws() as endpoint,
-        SlackStandIn(token=TOKEN, channels=[CHANNEL]) as slack,
+        SlackStandIn(token=TOKEN, channels={CHANNEL: "alerts"}) as slack,
         tempfile.TemporaryDirectory(prefix="safetynet-demo-") as folder,
     ):
         os.environ["SAFETYNET_SLACK__TOKEN"] = TOKEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from typing import Annotated
 
@@ -10,6 +11,9 @@ import typer
 from cli.composition import build
 from cli.logs import set_up_logs
 from cli.options import Config, LogJson, Profile, Region
+from rules.errors import UnavailableError
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -32,7 +36,10 @@ def watch(
     watcher = net.watcher()
     net.rules  # noqa: B018 - a faulty rule file is an error now, not at the first deletion
     if net.slack is not None:
-        net.slack.check()
+        try:
+            net.slack.check()
+        except UnavailableError as error:
+            log.warning("Slack cannot be reached, alerts will be sent later: %s", error)
     if once:
         watcher.drain()
         return

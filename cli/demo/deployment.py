@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.demo.shop import TESTING
 from recovery.testing.embedded_aws import ACCOUNT, REGION
@@ -68,7 +68,7 @@ class Deployment:
 
 def deploy(root: Aws, endpoint_url: str, slack_url: str, folder: Path) -> Deployment:
     """Set it all up. The event rule is the one that a deployment uses."""
-    s3 = root.s3()
+    s3: Any = root.s3()
     s3.create_bucket(Bucket=VAULT_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=VAULT_BUCKET, VersioningConfiguration={"Status": "Enabled"})
     sqs = root.sqs()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cli.commands.backup import back_up, tables_matching
 from cli.commands.stage import staging_plan
-from cli.composition import Net
 from cli.demo import shop
 from cli.demo.deployment import CHANNEL, Deployment
 from cli.demo.equality import definition, different_items, items
@@ -22,9 +21,11 @@ from rules.verdicts import VerdictKind
 from watcher.incidents import IncidentState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from cli.composition import Net
     from cli.demo.people import Person
+    from cli.recovering import Confirm
     from cli.demo.screen import Screen
     from recovery.restore import RecoveryReport
     from recovery.testing.embedded_aws import EmbeddedEndpoint
@@ -82,7 +83,7 @@ class Story:
         self.figures = Figures()
         self.incident: Incident | None = None
 
-    def play(self, ask: Callable[[str], str]) -> None:
+    def play(self, ask: Confirm) -> None:
         """All steps, in order. Raises DemoFailedError when a check fails."""
         watcher = self._net.watcher()
         watcher.on_incident = self._note
@@ -189,7 +190,7 @@ class Story:
         for message in self._slack.visible(CHANNEL):
             self._screen.slack(message)
 
-    def _recover(self, ask: Callable[[str], str]) -> None:
+    def _recover(self, ask: Confirm) -> None:
         if self.incident is None:
             return
         self._screen.step(
@@ -229,7 +230,7 @@ class Story:
         ]
 
     def _fill(self, table: str, rows: Iterable[dict[str, Any]]) -> int:
-        client = self._cast.operator.aws.dynamodb()
+        client: Any = self._cast.operator.aws.dynamodb()
         batch, count = [], 0
         for row in rows:
             batch.append({"PutRequest": {"Item": row}})
