@@ -44,13 +44,20 @@ class Screen:
 
     def say(self, what: str) -> None:
         """One more line about the step."""
-        self._console.print(Text(f"         {what}"))
+        self._line(Text("         "), Text(what))
 
     def check(self, *, passed: bool, what: str) -> None:
         """Something that was checked."""
-        line = Text("       ✓ " if passed else "       ✗ ", style="green" if passed else "bold red")
-        line.append(what, style="" if passed else "bold red")
-        self._console.print(line)
+        mark = Text("       ✓ " if passed else "       ✗ ", style="green" if passed else "bold red")
+        self._line(mark, Text(what, style="" if passed else "bold red"))
+
+    def _line(self, mark: Text, text: Text) -> None:
+        """A mark, and a text that wraps beside it."""
+        grid = Table.grid()
+        grid.add_column(width=len(mark))
+        grid.add_column(overflow="fold")
+        grid.add_row(mark, text)
+        self._console.print(grid)
 
     def slack(self, message: PostedMessage) -> None:
         """A Slack message as a person sees it."""

@@ -75,38 +75,47 @@ PREVIEW_TEMPLATE: dict[str, Any] = {
 
 
 def orders() -> Iterator[dict[str, Any]]:
-    """Orders with every DynamoDB type: S N B SS NS BS M L NULL BOOL, and the awkward ends of them."""
+    """Orders: every DynamoDB type (S N B SS NS BS M L NULL BOOL) and their awkward ends, in turn."""
     states = ("open", "paid", "packed", "sent", "returned")
     for number in range(ORDER_COUNT):
-        seed = hashlib.sha256(str(number).encode()).digest()
         yield {
             "customer": {"S": f"customer-{number % 700:03d}"},
             "order": {"S": f"order-{number:05d}"},
-            "status": {"S": states[number % len(states)]},
+            "status": {"S": states[number // 7 % len(states)]},
             "total": {"N": f"{number * 37 % 100000}.{number % 99 + 1:02d}"},
-            "weight": {"N": f"{number + 1}E-{number % 30 + 1}" if number % 5 else "-" + "9" * 38},
-            "note": {"S": "" if number % 7 == 0 else f"Grüße 🛒 e\u0301 #{number}"},
+            **_details(number),
+        }
+
+
+def _details(number: int) -> dict[str, Any]:
+    seed = hashlib.sha256(str(number).encode()).digest()
+    kinds: tuple[dict[str, Any], ...] = (
+        {
             "signature": {"B": seed},
             "paid": {"BOOL": number % 2 == 0},
             "coupon": {"NULL": True},
+            "note": {"S": "" if number % 2 else f"Grüße 🛒 e\u0301 #{number}"},
+        },
+        {
             "labels": {"SS": ["gift", f"batch-{number % 9}"]},
             "sizes": {"NS": ["1", "2.5", str(number + 10)]},
             "stamps": {"BS": [seed[:4], seed[4:12]]},
+        },
+        {
             "lines": {
                 "L": [
-                    {
-                        "M": {
-                            "sku": {"B": seed[:6]},
-                            "count": {"N": str(number % 9 + 1)},
-                            "tags": {"SS": ["a", "b"]},
-                        }
-                    },
-                    {"L": [{"NULL": True}, {"BOOL": False}, {"N": "0"}, {"S": "nested"}]},
+                    {"M": {"sku": {"B": seed[:6]}, "tags": {"SS": ["a", "b"]}}},
+                    {"L": [{"NULL": True}, {"N": "0"}]},
                 ]
-            },
+            }
+        },
+        {
             "address": {"M": {"street.name": {"S": "#1"}, "geo": {"M": {"lat": {"N": "48.2082"}}}}},
             TTL_ATTRIBUTE: {"N": str(4_102_444_800 + number)},
-        }
+        },
+        {"weight": {"N": "-" + "9" * 38 if number % 2 else f"{number + 1}E-{number % 30 + 1}"}},
+    )
+    return kinds[number % len(kinds)]
 
 
 def customers() -> Iterator[dict[str, Any]]:
