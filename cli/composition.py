@@ -21,7 +21,7 @@ from rules.errors import UsageError
 from rules.rulefile import load_rules
 from watcher.enrichment import VaultFacts
 from watcher.incident_store import IncidentStore
-from watcher.notifier_slack import SlackNotifier, slack_client
+from watcher.notifier_slack import SlackNotifier
 from watcher.outbox import Outbox
 from watcher.pipeline import Pipeline
 from watcher.source_sqs import SqsSource
@@ -97,8 +97,7 @@ class Net:
             return None
         if not slack.channel:
             raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
-        client = slack_client(slack.token.get_secret_value(), slack.api_url)
-        return SlackNotifier(client, slack.channel, sleep=self.sleep)
+        return SlackNotifier(slack.token.get_secret_value(), slack.channel, slack.api_url, sleep=self.sleep)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -16,19 +16,14 @@ from __future__ import annotations
 import logging
 import re
 import time
-from contextlib import contextmanager
 from datetime import timedelta
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import tenacity
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
-from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, UsageError
 from watcher.incidents import NoticeKind
+from watcher.slack_client import posting_client, reading_client
+from watcher.slack_errors import SlackDeniedError, SlackRefusedError, SlackUnavailableError, slack_errors
 from watcher.slack_message import SlackMessage, escaped, opened_message, plain_text, thread_message
 
 if TYPE_CHECKING:
@@ -64,182 +59,28 @@ _BAD_METADATA = frozenset(
     }
 )
 _NO_THREAD = frozenset({"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"})
-# Codes that come with HTTP 200 and pass by themselves. The first three may have had an effect.
-_PASSING = frozenset(
-    {
-        "internal_error",
-        "fatal_error",
-        "request_timeout",
-        "service_unavailable",
-        "ratelimited",
-        "rate_limited",
-        "message_limit_exceeded",
-        "team_added_to_org",
-        "org_login_required",
-        "update_failed",
-        "external_channel_migrating",
-    }
-)
-_NOTHING_DONE = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-
-_NEW_TOKEN = (
-    "Put a valid bot token (xoxb-...) of the Slack app into the settings; reinstall the app for a new one."  # noqa: S105 - advice
-)
-_CHANNEL = (
-    "Set the channel's id (C..., under 'About' in the channel's details) and invite the bot: /invite @bot."
-)
-_SCOPES = "Add the scopes chat:write and channels:history (groups:history if private) and reinstall the app."
-_ADMIN = "Ask an admin of the Slack workspace to let the app post there."
-_EDIT = (
-    "The message belongs to another app, or the workspace forbids editing it; the incident itself is stored."
-)
-_DENIED = {
-    "invalid_auth": "The token is wrong, or the workspace lets only certain IP addresses in. " + _NEW_TOKEN,
-    "not_authed": "No token was sent. " + _NEW_TOKEN,
-    "account_inactive": "The app or its bot user was removed. " + _NEW_TOKEN,
-    "token_revoked": "The app was uninstalled. " + _NEW_TOKEN,
-    "token_expired": "The token expired. " + _NEW_TOKEN,
-    "not_allowed_token_type": "That kind of token may not do this. " + _NEW_TOKEN,
-    "channel_not_found": "There is no such channel, or it is private and the bot is not in it. " + _CHANNEL,
-    "not_in_channel": "The bot is not in the channel. " + _CHANNEL,
-    "is_archived": "The channel is archived. Unarchive it or set another one.",
-    "is_inactive": "The channel is frozen, archived or deleted. Set another one.",
-    "missing_scope": _SCOPES,
-    "no_permission": _SCOPES,
-    "access_denied": _ADMIN,
-    "accesslimited": _ADMIN,
-    "ekm_access_denied": _ADMIN,
-    "enterprise_is_restricted": _ADMIN,
-    "restricted_action": _ADMIN,
-    "restricted_action_read_only_channel": _ADMIN,
-    "restricted_action_thread_only_channel": _ADMIN,
-    "restricted_action_non_threadable_channel": _ADMIN,
-    "team_access_not_granted": _ADMIN,
-    "two_factor_setup_required": _ADMIN,
-    "cant_update_message": _EDIT,
-    "edit_window_closed": _EDIT,
-}
-
-
-class SlackDeniedError(AccessDeniedError):
-    """Slack refused the token, the channel or the scopes. ``code`` is Slack's own word for it."""
-
-    def __init__(self, code: str, *, hint: str) -> None:
-        super().__init__(f"Slack refused: {code}", hint=hint)
-        self.code = code
-
-
-class SlackUnavailableError(UnavailableError):
-    """Slack is out of reach, overloaded or throttling.
-
-    ``retry_after``: the seconds it asked to wait, if it did. ``maybe_done``: whether the call may have had
-    its effect all the same.
-    """
-
-    default_hint = "Nothing is lost: the message stays in the incident's outbox and is sent later."
-
-    def __init__(self, message: str, *, retry_after: float | None = None, maybe_done: bool = True) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.maybe_done = maybe_done
-
-
-class SlackRefusedError(SafetyNetError):
-    """Slack refused what was sent: its content, its thread, its place."""
-
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"Slack refused the call: {code}{f' ({detail})' if detail else ''}")
-        self.code = code
-
-
-def slack_client(token: str, base_url: str | None = None, timeout: int = 10) -> WebClient:
-    """A client whose calls are never repeated by slack-sdk; ``timeout`` in seconds.
-
-    slack-sdk's default handler sends a POST again when the connection breaks, which makes two messages of
-    one, and its handler for 429 sleeps as long as Slack says, without bound. All retries are the notifier's.
-    Raises UsageError for a token that no HTTP header can carry, and for an address that is none.
-    """
-    token = _usable(token.strip())
-    client = WebClient(
-        token=token, base_url=base_url or WebClient.BASE_URL, timeout=timeout, retry_handlers=[]
-    )
-    with slack_errors():
-        if proxy_bypass(urlsplit(client.base_url).hostname or ""):
-            client.proxy = None  # slack-sdk reads HTTPS_PROXY but not NO_PROXY
-    return client
-
-
-def _usable(token: str) -> str:
-    """The token, if a header can carry it: otherwise slack-sdk would log it with the error that it gets."""
-    if not re.fullmatch(r"[!-~]+", token):
-        raise UsageError("the Slack token is empty or has characters that no token has", hint=_NEW_TOKEN)
-    return token
-
-
-@contextmanager
-def slack_errors() -> Iterator[None]:
-    """Turn whatever slack-sdk and urllib raise into the product's errors; the token is in none of them."""
-    try:
-        yield
-    except SlackApiError as error:
-        raise _translated(error) from error
-    except SlackClientError as error:
-        raise SafetyNetError(f"slack-sdk failed: {str(error) or type(error).__name__}") from error
-    except (OSError, HTTPException) as error:
-        raise SlackUnavailableError(
-            f"Slack cannot be reached: {str(error) or type(error).__name__}"
-        ) from error
-    except ValueError:
-        # From urllib, for an address or a header it cannot send; the text could hold the token.
-        raise UsageError("Slack cannot be called: check its token and base URL in the settings") from None
-
-
-def _translated(error: SlackApiError) -> SafetyNetError:
-    response: SlackResponse = error.response
-    body = response.data if isinstance(response.data, dict) else {}
-    code = str(body.get("error") or "")
-    if response.status_code == 429:  # noqa: PLR2004 - Too Many Requests
-        return SlackUnavailableError(
-            "Slack throttles", retry_after=_retry_after(response.headers), maybe_done=False
-        )
-    if response.status_code >= 500 or code in _PASSING:  # noqa: PLR2004 - server errors
-        failure = code if code in _PASSING else f"HTTP {response.status_code}"
-        return SlackUnavailableError(f"Slack failed: {failure}", maybe_done=code not in _NOTHING_DONE)
-    if not re.fullmatch(r"[a-z0-9_]+", code):
-        return SlackUnavailableError(
-            f"not Slack answered, but something between (HTTP {response.status_code})"
-        )
-    if code in _DENIED or code.startswith("token_"):
-        needed = f" Slack names the scope {body['needed']}." if body.get("needed") else ""
-        return SlackDeniedError(code, hint=_DENIED.get(code, _NEW_TOKEN) + needed)
-    details = (body.get("response_metadata") or {}).get("messages") or []
-    return SlackRefusedError(code, "; ".join(str(detail) for detail in details)[:500])
-
-
-def _retry_after(headers: Mapping[str, Any]) -> float:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "1")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        return 1.0
 
 
 class SlackNotifier:
     """Posts incidents to one channel, each with its thread. See ``watcher.notifiers.Notifier``.
 
-    ``client`` comes from ``slack_client``. ``channel`` is the channel's id; a name works for posting, but
-    then a lost answer cannot be looked up. ``sleep`` takes seconds.
+    ``channel`` is the channel's id; a name works for posting, but then a lost answer cannot be looked up.
+    ``base_url`` None is Slack itself. ``sleep`` takes seconds, ``timeout`` is in seconds.
     """
 
     name = "slack"
 
     def __init__(
-        self, client: WebClient, channel: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        token: str,
+        channel: str,
+        base_url: str | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: int = 10,
     ) -> None:
-        if client.retry_handlers:
-            raise ValueError("slack-sdk's retry handlers may post a message twice: use slack_client()")
-        _usable(client.token or "")
-        self._client = client
+        self._client = posting_client(token, base_url, sleep, timeout)
+        self._reader = reading_client(token, base_url, sleep, timeout)
         self._channel = channel
         self._sleep = sleep
         self._bot: Mapping[str, Any] | None = None
@@ -253,7 +94,7 @@ class SlackNotifier:
         self._identity()
         try:
             with slack_errors():
-                self._client.conversations_history(channel=self._channel, limit=1)
+                self._reader.conversations_history(channel=self._channel, limit=1)
         except SlackDeniedError as error:
             if error.code == "channel_not_found" and re.fullmatch(r"[CGD][A-Z0-9]+", self._channel):
                 raise
@@ -342,13 +183,13 @@ class SlackNotifier:
         if notice.thread is not None:
             channel, ts = notice.thread["channel"], notice.thread["ts"]
             try:
-                yield from self._pages(self._client.conversations_replies, channel, since, {"ts": ts})
+                yield from self._pages(self._reader.conversations_replies, channel, since, {"ts": ts})
             except SlackRefusedError as error:
                 if error.code not in _NO_THREAD:
                     raise
             else:
                 return
-        yield from self._pages(self._client.conversations_history, channel, since, {})
+        yield from self._pages(self._reader.conversations_history, channel, since, {})
 
     def _pages(
         self, call: Callable[..., SlackResponse], channel: str, since: datetime, more: dict[str, str]
@@ -368,7 +209,7 @@ class SlackNotifier:
         """Who the bot is; asked once."""
         if self._bot is None:
             with slack_errors():
-                answer = self._client.auth_test().data
+                answer = self._reader.auth_test().data
             self._bot = answer if isinstance(answer, dict) else {}
         return self._bot
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from cli.composition import Net
     from cli.demo.people import Person
-    from cli.recovering import Confirm
     from cli.demo.screen import Screen
+    from cli.recovering import Confirm
     from recovery.restore import RecoveryReport
     from recovery.testing.embedded_aws import EmbeddedEndpoint
     from watcher.incidents import Incident

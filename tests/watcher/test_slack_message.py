@@ -71,7 +71,7 @@ def incident(**changes: Any) -> Incident:
             item_count=5000,
             size_bytes=2_345_678,
         ),
-        "actor": Person(label="alice (role Admin)", kind="sso", source_ip="203.0.113.7", tool="cli"),
+        "actor": Person(label="developer (role Admin)", kind="sso", source_ip="203.0.113.7", tool="cli"),
         "events": (EventNote(id=EVENT_ID, name="DeleteTable", time=DELETED, received=DELETED),),
         "opened_at": DELETED + timedelta(minutes=4),
         "recovery_points": (point(25, 4980), point(1, 5000)),
@@ -113,7 +113,7 @@ def test_an_opened_message_reads_like_this() -> None:
             "",
             "What      Table deleted",
             "          arn:aws:dynamodb:eu-west-1:123456789012:table/shop-prod-orders",
-            "Who       alice (role Admin), sso",
+            "Who       developer (role Admin), sso",
             "With      cli from 203.0.113.7",
             "When      2026-11-23 03:12:07 UTC",
             "Where     account 123456789012 in eu-west-1",
@@ -180,11 +180,11 @@ def test_a_refused_call_loses_nothing() -> None:
         time=DELETED,
         received=DELETED,
         error_code="AccessDenied",
-        error_message="alice is not authorized",
+        error_message="developer is not authorized",
     )
     text = shown(opened_message(incident(events=(refused, refused), recovery_points=())))
     assert "Lost nothing: the call was refused" in text
-    assert text.count("AWS answered AccessDenied: alice is not authorized") == 1
+    assert text.count("AWS answered AccessDenied: developer is not authorized") == 1
     assert "2 events until" in text
     assert "NO BACKUP" not in text
     assert "recover " not in text
