@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -136,4 +137,6 @@ class Net:
 
 def build(config: Path | None, profile: str = "", region: str = "") -> Net:
     """The objects for a command line. Raises UsageError, FileFaultsError, CredentialsError."""
+    # botocore itself reads AWS_DEFAULT_REGION only; AWS_REGION is what every other AWS tool reads.
+    region = region or os.environ.get("AWS_REGION", "")
     return Net(load_settings(config), Aws(AwsSettings(profile=profile, region=region)))

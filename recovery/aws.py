@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import boto3
@@ -26,6 +27,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from recovery.errors import AwsError, CredentialsError, TableNotFoundError, VaultNotFoundError
 from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, UsageError
@@ -91,7 +93,8 @@ def translated(error: Exception, doing: str) -> SafetyNetError:
         return CredentialsError(f"cannot {doing}: {error}")
     if isinstance(error, NoRegionError):
         return UsageError(f"cannot {doing}: no AWS region is set", hint="Pass --region or set AWS_REGION.")
-    if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError)):
+    # What is not AWS's format comes from something in between: a proxy, a captive portal.
+    if isinstance(error, (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)):
         return UnavailableError(f"cannot {doing}: {error}", hint="Is the region reachable from here?")
     if isinstance(error, ParamValidationError):
         return UsageError(f"cannot {doing}: {error}")
@@ -121,13 +124,17 @@ def aws_errors(doing: str) -> Iterator[None]:
     """Whatever botocore raises inside comes out as an error of our tree."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise translated(error, doing) from error
 
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """How to reach AWS. Empty values mean what botocore finds by itself (environment, profile, endpoint)."""
+    """How to reach AWS. Empty values mean what botocore finds by itself (environment, profile, endpoint).
+
+    ``max_attempts`` is how often botocore itself tries a call, the first time included, before anybody here
+    hears of a fault.
+    """
 
     profile: str = ""
     region: str = ""
@@ -135,6 +142,7 @@ class AwsSettings:
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
+    max_attempts: int = 5
 
 
 class Aws:
@@ -150,7 +158,7 @@ class Aws:
                 aws_session_token=settings.session_token or None,
             )
         self._config = Config(
-            retries={"mode": "standard", "max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
             connect_timeout=5,
             read_timeout=60,
             max_pool_connections=32,
@@ -184,26 +192,28 @@ class Aws:
             return sts.get_caller_identity()["Arn"]
 
     def dynamodb(self, config: Config | None = None) -> DynamoDBClient:
-        """A DynamoDB client; ``config`` is laid over the usual one."""
+        """The DynamoDB client; with ``config``, one of its own on which that is laid over the usual one."""
+        return self._new_dynamodb(self._config.merge(config)) if config else self._dynamodb
+
+    @cached_property
+    def _dynamodb(self) -> DynamoDBClient:
+        return self._new_dynamodb(self._config)
+
+    def _new_dynamodb(self, config: Config) -> DynamoDBClient:
         with aws_errors("set up DynamoDB"):
-            merged = self._config.merge(config) if config else self._config
-            return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=merged)
+            return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=config)
 
     def s3(self) -> S3Client:
-        """An S3 client; path-style addressing where an endpoint is given, as emulators need it."""
-        style = (
-            Config(s3={"addressing_style": "path"}) if self.endpoint_url or self.custom_endpoint else Config()
-        )
+        """An S3 client; path-style addressing where the endpoint is not AWS's own, as emulators need it."""
         with aws_errors("set up S3"):
-            return self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config.merge(style))
+            client = self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config)
+            if ".amazonaws." in client.meta.endpoint_url:
+                return client
+            # The endpoint may be from the environment or a profile: only a client knows what was found.
+            path_style = self._config.merge(Config(s3={"addressing_style": "path"}))
+            return self.session.client("s3", endpoint_url=self.endpoint_url, config=path_style)
 
     def sqs(self) -> SQSClient:
         """An SQS client."""
         with aws_errors("set up SQS"):
             return self.session.client("sqs", endpoint_url=self.endpoint_url, config=self._config)
-
-    @property
-    def custom_endpoint(self) -> bool:
-        """Whether the environment or profile names an endpoint of its own (AWS_ENDPOINT_URL)."""
-        endpoint = self.session._session.get_config_variable("endpoint_url")  # noqa: SLF001 - boto3 has no public way
-        return bool(endpoint)

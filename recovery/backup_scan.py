@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +9,11 @@ from recovery.backup_engine import CopiedData
 from recovery.digest import ContentDigest
 from recovery.export_layout import DataFileWriter, ExportTimes, new_export_id, write_export_manifests
 from recovery.pacing import patient
+from recovery.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from recovery.clock import Clock, Sleep
     from recovery.export_layout import WrittenObject
@@ -35,11 +36,16 @@ class _Segment:
     read_units: float = 0.0
 
 
-def scan_pages(tables: RawTables, table: str, segment: int, segments: int, sleep: Sleep) -> Iterator[RawPage]:
-    """Every page of one segment, strongly consistent; throttling slows it down but never skips a page."""
+def scan_pages(
+    tables: RawTables, table: str, segment: int, segments: int, sleep: Sleep, stop: Event
+) -> Iterator[RawPage]:
+    """Every page of one segment, strongly consistent; throttling slows it down but never skips a page.
+
+    Ends early once ``stop`` is set: then another part has failed, and nobody looks at what this one read.
+    """
     start_key = b""
-    while True:
-        page = patient(sleep)(
+    while not stop.is_set():
+        page = patient(sleep, stop)(
             tables.scan_page, table, segment=segment, segments=segments, start_key=start_key, consistent=True
         )
         yield page
@@ -76,12 +82,13 @@ class ScanEngine:
         started = self._clock()
         export_id = new_export_id(started)
         segments = self._segments or segments_for(size_bytes)
-        with ThreadPoolExecutor(segments, thread_name_prefix="scan") as pool:
-            jobs = [
-                pool.submit(self._copy_segment, table, folder, export_id, (number, segments), progress)
-                for number in range(segments)
-            ]
-            parts = [job.result() for job in jobs]
+        parts = side_by_side(
+            segments,
+            lambda number, stop: self._copy_segment(
+                table, folder, export_id, (number, segments), progress, stop
+            ),
+            "scan",
+        )
         ended = self._clock()
         digest = ContentDigest()
         for part in parts:
@@ -115,10 +122,11 @@ class ScanEngine:
         export_id: str,
         segment: tuple[int, int],
         progress: Progress,
+        stop: Event,
     ) -> _Segment:
         part = _Segment()
         with DataFileWriter(self._vault, folder, export_id) as writer:
-            for page in scan_pages(self._tables, table.name, *segment, self._sleep):
+            for page in scan_pages(self._tables, table.name, *segment, self._sleep, stop):
                 for item in page.items:
                     part.digest.add(item)
                 size = writer.write(page.items)

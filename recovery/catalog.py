@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from recovery.aws import aws_errors
 from recovery.definition import TableDefinition
+from recovery.digest import ALGORITHM
 from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
 from recovery.manifest import BACKUPS, MANIFEST, TABLE_DEFINITION, BackupObject, Manifest
 from recovery.vault import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from recovery.vault import Vault
 
@@ -57,16 +59,24 @@ class Catalog:
         found.sort(key=lambda manifest: manifest.time, reverse=True)
         return Listing(tuple(found), tuple(damaged))
 
-    def latest(self, account: str, region: str, table: str) -> Manifest:
-        """The newest whole backup of a table. Raises BackupNotFoundError, DamagedObjectError if only those."""
+    def latest(self, account: str, region: str, table: str, before: datetime | None = None) -> Manifest:
+        """The newest whole backup of a table, of those taken before a time if one is given.
+
+        Raises BackupNotFoundError, DamagedObjectError if there are only such.
+        """
         listing = self.backups(account, region, table)
-        if listing.backups:
-            return listing.backups[0]
+        for backup in listing.backups:
+            if before is None or backup.time < before:
+                return backup
         if listing.damaged:
             raise listing.damaged[0]
-        raise BackupNotFoundError(
-            f"no backup of table {table} in {account}/{region} in {self.vault.location}"
-        )
+        place = f"in {account}/{region} in {self.vault.location}"
+        if listing.backups:
+            raise BackupNotFoundError(
+                f"all backups of table {table} {place} were taken after {before:%Y-%m-%d %H:%M:%S} UTC",
+                hint="They are of a table that took its place. See `safetynet backup list`, choose with --backup.",
+            )
+        raise BackupNotFoundError(f"no backup of table {table} {place}")
 
     def get(self, account: str, region: str, table: str, backup_id: str) -> Manifest:
         """One backup by its id. Raises BackupNotFoundError, DamagedObjectError."""
@@ -127,4 +137,11 @@ class Catalog:
         counted = sum(entry.items or 0 for entry in manifest.objects)
         if counted != manifest.item_count:
             raise DamagedObjectError(stored.key, f"counts {manifest.item_count} items, its files {counted}")
+        if len({entry.key for entry in manifest.objects}) != len(manifest.objects):
+            raise DamagedObjectError(stored.key, "names an object twice")
+        if manifest.digest_algorithm != ALGORITHM:
+            raise DamagedObjectError(
+                stored.key,
+                f"its digest is {manifest.digest_algorithm!r}, not {ALGORITHM}: no way to verify it",
+            )
         return manifest

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from recovery.aws import Aws
 
+# While a table is being recovered it says so itself, in the same call that creates it.
+RUN_TAG = "safetynet:run"
+
 
 class Known(BaseModel):
     """A setting that was read; ``value`` None means that the table has no such setting."""
@@ -115,7 +118,7 @@ def capture_definition(aws: Aws, table: str, now: UtcTime) -> TableDefinition:
         item_count_estimate=description.get("ItemCount", 0),
         size_bytes_estimate=description.get("TableSizeBytes", 0),
         create_table=create_request(dict(description)),
-        settings=_settings(client, description),
+        settings=read_settings(client, description),
         observed=_observed(dict(description)),
     )
 
@@ -187,7 +190,8 @@ def _observed(description: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _settings(client: DynamoDBClient, description: TableDescriptionTypeDef) -> Settings:
+def read_settings(client: DynamoDBClient, description: TableDescriptionTypeDef) -> Settings:
+    """The settings of a live table that has just been described."""
     table, arn = description["TableName"], description["TableArn"]
     stream = description.get("StreamSpecification", {})
     return Settings(

@@ -13,11 +13,14 @@ import json
 import secrets
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC
+from gzip import BadGzipFile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import msgspec
 from isal.igzip import open as untyped_gzip_open
+from isal.igzip_lib import IsalError as UntypedIsalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
     from recovery.manifest import TableIdentity
     from recovery.vault import Vault
 
-# isal ships types that leave this one function out.
+# isal ships types that leave this function out and do not know that its error is one.
 gzip_open: Callable[..., Any] = untyped_gzip_open
+IsalError = cast("type[Exception]", UntypedIsalError)
 
 FILE_RAW_BYTES = 128 * 1024 * 1024
 EXPORT_ROOT = "AWSDynamoDB/"
@@ -103,6 +107,9 @@ class DataFileWriter:
         if not items:
             return 0
         lines = b"".join([b"%b%b%b" % (LINE_START, bytes(item), LINE_END) for item in items])
+        if lines.count(b"\n") != len(items):
+            # JSON may hold line ends between its tokens; DynamoDB writes none, but the format depends on it.
+            lines = b"".join([b"%b%b%b" % (LINE_START, _one_line(item), LINE_END) for item in items])
         if self._file is None:
             self._file = cast("BinaryIO", gzip_open(self._path, "wb", compresslevel=1))
         self._file.write(lines)
@@ -195,15 +202,29 @@ def _put(vault: Vault, folder: str, key: str, body: bytes) -> WrittenObject:
 def read_items(stream: BinaryIO) -> Iterator[bytes]:
     """The items of one data file, as raw JSON.
 
-    Raises ValueError for a line of another form, EOFError or OSError for a cut or broken gzip stream.
+    Raises ValueError for a line of another form and for a cut or broken gzip stream.
     """
-    with gzip_open(stream, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield bytes(_LINE_DECODER.decode(line).Item)
-            except msgspec.DecodeError as error:
-                # The message of the parser may quote the line, and that is item content.
-                raise ValueError(f'line {number} is not of the form {{"Item": ...}}') from error
+    for number, line in enumerate(_lines(stream), 1):
+        try:
+            item = bytes(_LINE_DECODER.decode(line).Item)
+        except msgspec.DecodeError as error:
+            # The message of the parser may quote the line, and that is item content.
+            raise ValueError(f'line {number} is not of the form {{"Item": ...}}') from error
+        if not item.startswith(b"{"):
+            raise ValueError(f'line {number} is not of the form {{"Item": {{...}}}}')
+        yield item
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    try:
+        with gzip_open(stream, "rb") as lines:
+            yield from lines
+    except (BadGzipFile, EOFError, IsalError) as error:
+        raise ValueError(f"is no whole gzip file: {error}") from error
+
+
+def _one_line(item: bytes | msgspec.Raw) -> bytes:
+    return msgspec.json.format(bytes(item), indent=-1)
 
 
 def _base64(value: bytes) -> str:
@@ -211,4 +232,5 @@ def _base64(value: bytes) -> str:
 
 
 def _time(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from recovery.clock import compact
 from recovery.errors import ObjectNotFoundError
 from recovery.vault import body_of, document
@@ -14,6 +16,8 @@ from rules.errors import NotFoundError, UsageError
 from rules.intents import Intent
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from recovery.clock import Clock
     from recovery.vault import Vault
 
@@ -47,21 +51,7 @@ class IntentStore:
             raise UsageError(f"an intent lasts between a moment and {LONGEST.days} days")
         if not declaration.reason.strip():
             raise UsageError("an intent needs a reason", hint="Say why with --reason.")
-        now = self._clock()
-        intent = Intent(
-            id=f"{compact(now)}-{secrets.token_hex(4)}",
-            table=declaration.table,
-            by=declaration.by,
-            operations=declaration.operations,
-            account=declaration.account,
-            region=declaration.region,
-            # CloudTrail's times are whole seconds: a change in this very second counts as after it.
-            starts=now.replace(microsecond=0),
-            until=now + declaration.lasts,
-            reason=declaration.reason,
-            declared_by=declared_by,
-            declared_at=now.replace(microsecond=0),
-        )
+        intent = _intent(declaration, declared_by, self._clock())
         self._vault.put_new(self._key(intent.id), body_of(intent))
         return intent
 
@@ -84,3 +74,26 @@ class IntentStore:
     @staticmethod
     def _key(intent_id: str) -> str:
         return f"{INTENTS}{intent_id}.json"
+
+
+def _intent(declaration: Declaration, declared_by: str, now: datetime) -> Intent:
+    # CloudTrail's times are whole seconds: a change in this very second counts as after it.
+    second = now.replace(microsecond=0)
+    try:
+        return Intent(
+            id=f"{compact(now)}-{secrets.token_hex(4)}",
+            table=declaration.table,
+            by=declaration.by,
+            operations=declaration.operations,
+            account=declaration.account,
+            region=declaration.region,
+            starts=second,
+            until=now + declaration.lasts,
+            reason=declaration.reason,
+            declared_by=declared_by,
+            declared_at=second,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"cannot declare this intent: {place}: {first['msg']}") from error

@@ -18,6 +18,7 @@ from rules.errors import SafetyNetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from recovery.clock import Clock
     from recovery.vault import Vault
@@ -62,23 +63,35 @@ class Lease:
 
     def renew(self) -> None:
         """Move the expiry. Losing the race marks the lease as lost; ``check`` then stops the work."""
-        with self._lock:
-            expires = self._clock() + timedelta(seconds=LEASE_SECONDS)
-            record = self._record.model_copy(update={"expires": expires})
-            try:
-                self._etag = self._vault.replace(self._key, body_of(record), self._etag)
-                self._record = record
-            except ConflictError:
-                self._lost = True
+        self._move(self._clock() + timedelta(seconds=LEASE_SECONDS))
 
     def release(self) -> None:
-        """Let it run out now. A lease that was lost is left to its new owner."""
+        """Let it run out now. A lease that was lost is left to its new owner.
+
+        Never raises: the work is done or has failed by itself, and the lease runs out anyway.
+        """
+        try:
+            self._move(self._clock())
+        except SafetyNetError as error:
+            log.warning("the lease %s could not be released: %s", self._record.name, error)
+
+    def _move(self, expires: datetime) -> None:
         with self._lock:
-            record = self._record.model_copy(update={"expires": self._clock()})
+            record = self._record.model_copy(update={"expires": expires})
+            body = body_of(record)
             try:
-                self._vault.replace(self._key, body_of(record), self._etag)
-            except ConflictError:
+                try:
+                    etag = self._vault.replace(self._key, body, self._etag)
+                except ConflictError:
+                    # A renewal of our own may have succeeded and lost its answer: the token tells.
+                    stored = self._vault.get(self._key)
+                    if document(LeaseRecord, stored).token != record.token:
+                        raise
+                    etag = self._vault.replace(self._key, body, stored.etag)
+            except (ConflictError, ObjectNotFoundError):
                 self._lost = True
+                return
+            self._etag, self._record = etag, record
 
 
 def take_lease(vault: Vault, clock: Clock, name: str, owner: str) -> Lease:
@@ -116,12 +129,12 @@ def _held(record: LeaseRecord) -> LeaseHeldError:
 
 
 @contextmanager
-def holding(lease: Lease) -> Iterator[Lease]:
-    """Renew a lease in the background while the block runs, and release it at the end."""
+def holding(lease: Lease, renew_seconds: float = LEASE_SECONDS / RENEWALS_PER_TERM) -> Iterator[Lease]:
+    """Renew a lease in the background while the block runs, and release it at the end, however it ends."""
     done = threading.Event()
 
     def keep() -> None:
-        while not done.wait(LEASE_SECONDS / RENEWALS_PER_TERM):
+        while not done.wait(renew_seconds):
             try:
                 lease.renew()
             except SafetyNetError as error:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from recovery.aws import aws_errors
-from recovery.definition import NotKnown, Settings
+from recovery.definition import RUN_TAG, NotKnown, Settings, describe_table
 from recovery.errors import TableNotFoundError
 from recovery.manifest import Manifest, TableIdentity, TableName, UtcTime
-from rules.errors import UnsafeError
+from rules.errors import UnsafeError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 # These follow a table's own life; a copy under another name, in testing, is better off without them.
 COPY_SETTINGS_LEFT_OUT = ("stream", "pitr", "resource_policy", "deletion_protection")
 RESERVED_TAGS = "aws:"
+DELETING = "DELETING"
 
 
 class TableTarget(BaseModel):
@@ -78,7 +78,9 @@ class RecoveryWish:
     """What is asked for: which table, from which backup (None: the latest), to where.
 
     ``account`` and ``region`` are those of the lost table. ``as_name`` "" keeps its name. ``elsewhere`` allows
-    a target in another account or region than the backup's. ``extra_tags`` are put on the new table.
+    a target in another account or region than the backup's. ``as_copy``: the new table is no successor but a
+    copy, even under the same name elsewhere. ``extra_tags`` are put on the new table. From ``deleted_at`` on
+    a table of that name is another one: the latest backup is the latest from before.
     """
 
     table: str
@@ -87,6 +89,7 @@ class RecoveryWish:
     backup_id: str = ""
     as_name: str = ""
     elsewhere: bool = False
+    as_copy: bool = False
     deleted_at: datetime | None = None
     extra_tags: tuple[tuple[str, str], ...] = ()
 
@@ -100,19 +103,24 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
     backup = (
         catalog.get(wish.account, wish.region, wish.table, wish.backup_id)
         if wish.backup_id
-        else catalog.latest(wish.account, wish.region, wish.table)
+        else catalog.latest(wish.account, wish.region, wish.table, wish.deleted_at)
     )
     definition = catalog.definition(backup)
-    target = TableTarget(account=aws.account, region=aws.region, name=wish.as_name or wish.table)
+    target = _target(aws, wish)
     if (target.account, target.region) != (wish.account, wish.region) and not wish.elsewhere:
         raise UnsafeError(
             f"the backup is of {wish.account}/{wish.region}, but the credentials at hand are for "
             f"{target.account}/{target.region}",
             hint="Use the right --profile and --region, or allow it with --elsewhere.",
         )
-    renamed = target.name != wish.table
-    settings = without(definition.settings, COPY_SETTINGS_LEFT_OUT) if renamed else definition.settings
-    tags = {key: value for key, value in definition.tags.items() if not key.startswith(RESERVED_TAGS)}
+    copy = wish.as_copy or target.name != wish.table
+    settings = without(definition.settings, COPY_SETTINGS_LEFT_OUT) if copy else definition.settings
+    tags = {
+        key: value
+        for key, value in definition.tags.items()
+        if not key.startswith(RESERVED_TAGS) and key != RUN_TAG
+    }
+    status = table_status(aws, target.name)
     loss = (wish.deleted_at - backup.time).total_seconds() if wish.deleted_at else None
     return RecoveryPlan(
         backup_id=backup.backup_id,
@@ -128,25 +136,41 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
         settings=settings,
         deleted_at=wish.deleted_at,
         loss_seconds=None if loss is None else max(0.0, loss),
-        target_exists=table_exists(aws, target.name),
+        target_exists=status not in {None, DELETING},
         warnings=(
             *(f"not recovered, because it could not be read at backup: {name} ({why})"
               for name, why in definition.unknown.items()),
             *(f"a newer backup is damaged: {error}" for error in listing.damaged if error.key > backup.folder),
-            *_renamed_warnings(definition, renamed=renamed),
+            *(_copy_warnings(definition) if copy else ()),
+            *_replica_warnings(definition),
+            *(("the lost table is still being deleted: the recovery waits until it is gone",)
+              if status == DELETING else ()),
         ),
     )  # fmt: skip
 
 
-def _renamed_warnings(definition: TableDefinition, *, renamed: bool) -> list[str]:
-    if not renamed:
-        return []
+def _target(aws: Aws, wish: RecoveryWish) -> TableTarget:
+    name = wish.as_name or wish.table
+    try:
+        return TableTarget(account=aws.account, region=aws.region, name=name)
+    except ValidationError as error:
+        raise UsageError(
+            f"not a table name: {name!r}", hint="3 to 255 of: letters, digits, underscore, dot, hyphen."
+        ) from error
+
+
+def _replica_warnings(definition: TableDefinition) -> list[str]:
+    regions = [str(replica.get("RegionName", "?")) for replica in definition.observed.get("Replicas", [])]
+    return [f"not recovered: the replicas of a global table in {', '.join(regions)}"] if regions else []
+
+
+def _copy_warnings(definition: TableDefinition) -> list[str]:
     left_out = [
         name
         for name in COPY_SETTINGS_LEFT_OUT
         if not isinstance(setting := getattr(definition.settings, name), NotKnown) and setting.value
     ]
-    return [f"left out in a copy under another name: {', '.join(left_out)}"] if left_out else []
+    return [f"left out in a copy: {', '.join(left_out)}"] if left_out else []
 
 
 def without(settings: Settings, names: tuple[str, ...]) -> Settings:
@@ -157,12 +181,15 @@ def without(settings: Settings, names: tuple[str, ...]) -> Settings:
 
 def table_exists(aws: Aws, name: str) -> bool:
     """Whether there is a table of that name, in whatever state."""
+    return table_status(aws, name) is not None
+
+
+def table_status(aws: Aws, name: str) -> str | None:
+    """The table's status as AWS spells it, None where there is no such table."""
     try:
-        with aws_errors(f"describe table {name}"):
-            aws.dynamodb().describe_table(TableName=name)
+        return describe_table(aws.dynamodb(), name)["TableStatus"]
     except TableNotFoundError:
-        return False
-    return True
+        return None
 
 
 def backup_of(catalog: Catalog, plan: RecoveryPlan) -> Manifest:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recovery.aws import aws_errors
 from recovery.backup_scan import scan_pages, segments_for
-from recovery.definition import Known, capture_definition, describe_table, read_tags
+from recovery.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
 from recovery.digest import ContentDigest
 from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
 from recovery.leases import holding, take_lease
-from recovery.plans import backup_of
+from recovery.pacing import patient
+from recovery.plans import DELETING, backup_of, table_exists
 from recovery.runs import start_run, unfinished_run
-from recovery.table_settings import create_table, put_settings, wait_until_active
+from recovery.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
+from recovery.threads import side_by_side
+from rules.errors import UnsafeError
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from threading import Event
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -32,9 +35,6 @@ if TYPE_CHECKING:
     from recovery.runs import Run
     from recovery.table_settings import FollowUp
     from recovery.wire import RawTables
-
-# While a table is being recovered it says so itself, in the same call that creates it.
-RUN_TAG = "safetynet:run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,104 +86,132 @@ class Recovery:
         RestoreMismatchError, UnavailableError.
         """
         target = plan.target
-        vault = self._catalog.vault
+        self._refuse_other_place(plan)
         lease = take_lease(
-            vault, self._clock, f"recover-{target.account}-{target.region}-{target.name}", started_by
+            self._catalog.vault,
+            self._clock,
+            f"recover-{target.account}-{target.region}-{target.name}",
+            started_by,
         )
         with holding(lease):
-            backup = backup_of(self._catalog, plan)
-            definition = self._catalog.definition(backup)
-            run = unfinished_run(vault, target, plan.backup_id)
-            resumed = run is not None
-            client = self._aws.dynamodb()
-            self._refuse_foreign_table(client, plan, run)
-            if run is None or not run.record.loaded:
-                self._catalog.check_objects(backup)
-            run = run or start_run(vault, self._clock, plan, started_by)
-            self._progress.start(target.name, f"recover {target.name}", plan.item_count)
+            return self._apply(plan, started_by, lease)
+
+    def _apply(self, plan: RecoveryPlan, started_by: str, lease: Lease) -> RecoveryReport:
+        vault, table = self._catalog.vault, plan.target.name
+        client = self._aws.dynamodb()
+        backup = backup_of(self._catalog, plan)
+        run = unfinished_run(vault, plan)
+        resumed = run is not None
+        exists = self._own_table_exists(client, plan, run)
+        if run is None or not exists or not run.record.loaded:
+            self._catalog.check_objects(backup)
+        definition = self._catalog.definition(backup)
+        if run is None:
+            run = start_run(vault, self._clock, plan, started_by)
+        elif not exists:
+            run.forget()
+        self._progress.start(table, f"recover {table}", plan.item_count)
+        if not exists:
+            lease.check()
             self._create(client, run)
-            if not run.record.loaded:
-                self._engine.load(backup, target.name, run, lease, self._progress)
-                run.note(loaded=True)
-            if not run.record.verified:
-                self._verify(run.record.plan, run, lease)
-            follow_ups = self._settle(client, run)
-            self._progress.finish(target.name)
-            differences = self._differences(definition, run.record.plan)
-            return RecoveryReport(
-                run_id=run.record.run_id,
-                table=target.name,
-                items_verified=plan.item_count,
-                started_at=run.record.started_at,
-                ended_at=run.record.ended_at or self._clock(),
-                resumed=resumed,
-                differences=tuple(differences),
-                follow_ups=tuple(follow_ups),
-            )
+        wait_until_active(client, table, self._sleep)
+        if not run.record.loaded:
+            self._engine.load(backup, table, run, lease, self._progress)
+            run.note(loaded=True)
+        if not run.record.verified:
+            self._verify(run, lease)
+        lease.check()
+        follow_ups, differences = self._settle(client, run, definition)
+        self._progress.finish(table)
+        return RecoveryReport(
+            run_id=run.record.run_id,
+            table=table,
+            items_verified=plan.item_count,
+            started_at=run.record.started_at,
+            ended_at=run.record.ended_at or self._clock(),
+            resumed=resumed,
+            differences=tuple(differences),
+            follow_ups=tuple(follow_ups),
+        )
+
+    def check(self, plan: RecoveryPlan) -> None:
+        """Check every object of a plan's backup, writing nothing. Raises DamagedObjectError."""
+        self._catalog.check_objects(backup_of(self._catalog, plan))
 
     def unfinished(self, plan: RecoveryPlan) -> Run | None:
         """The run of this very plan that was begun and has not ended, if there is one."""
-        return unfinished_run(self._catalog.vault, plan.target, plan.backup_id)
+        return unfinished_run(self._catalog.vault, plan)
 
-    def _refuse_foreign_table(self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None) -> None:
-        """An existing table must carry the tag of the very run that is being continued."""
+    def _refuse_other_place(self, plan: RecoveryPlan) -> None:
+        """A plan that was made with other credentials must not be applied with these."""
+        target = plan.target
+        if (self._aws.account, self._aws.region) != (target.account, target.region):
+            raise UnsafeError(
+                f"the plan is for {target.account}/{target.region}, but the credentials at hand are for "
+                f"{self._aws.account}/{self._aws.region}"
+            )
+
+    def _own_table_exists(self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None) -> bool:
+        """Whether the table is there. If so, it must carry the tag of the very run that is being continued."""
         table = plan.target.name
         try:
-            arn = describe_table(client, table)["TableArn"]
+            description = describe_table(client, table)
         except TableNotFoundError:
-            return
+            return False
+        if description["TableStatus"] == DELETING:
+            wait_until_gone(table, lambda: not table_exists(self._aws, table), self._sleep)
+            return False
         if run is not None:
             with aws_errors(f"read the tags of table {table}"):
-                owner = read_tags(client, arn).get(RUN_TAG)
+                owner = read_tags(client, description["TableArn"]).get(RUN_TAG)
             # Once settled, the tag may be gone already: only the record's last line is missing.
             if owner == run.record.run_id or (run.record.settled and owner is None):
-                return
+                return True
         raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
 
     def _create(self, client: DynamoDBClient, run: Run) -> None:
         plan = run.record.plan
+        tags = {**plan.tags, RUN_TAG: run.record.run_id}
         try:
-            describe_table(client, plan.target.name)
-        except TableNotFoundError:
-            tags = {**plan.tags, RUN_TAG: run.record.run_id}
-            try:
-                create_table(client, plan.create_table, tags)
-            except AwsError as error:
-                if error.code != "ResourceInUseException":
-                    raise
-                # Either our own call lost its answer, or somebody was faster.
-                self._refuse_foreign_table(client, plan, run)
-        wait_until_active(client, plan.target.name, self._sleep)
+            patient(self._sleep)(create_table, client, plan.create_table, tags)
+        except AwsError as error:
+            if error.code != "ResourceInUseException":
+                raise
+            # Either our own call lost its answer, or somebody was faster.
+            self._own_table_exists(client, plan, run)
 
-    def _verify(self, plan: RecoveryPlan, run: Run, lease: Lease) -> None:
+    def _verify(self, run: Run, lease: Lease) -> None:
         """Read the table back and compare count and content digest with the backup's."""
+        plan = run.record.plan
         table = plan.target.name
         found = digest_table(self._tables, table, self._sleep, segments_for(plan.data_bytes), lease)
         if found.item_count != plan.item_count or found.value != plan.content_digest:
             # The files are loaded once more by the next run: what was noted cannot be trusted.
-            run.note(loaded=False, loaded_files=())
+            run.forget()
             raise RestoreMismatchError(
                 f"table {table} holds {found.item_count} items with digest {found.value[:12]}, the backup "
                 f"{plan.item_count} with {plan.content_digest[:12]}"
             )
         run.note(verified=True)
 
-    def _settle(self, client: DynamoDBClient, run: Run) -> list[FollowUp]:
+    def _settle(
+        self, client: DynamoDBClient, run: Run, wanted: TableDefinition
+    ) -> tuple[list[FollowUp], list[str]]:
+        """Put the settings on, compare the definitions, and only then let go of the table.
+
+        All of it is done again after an interruption, so that no follow-up is forgotten with the first run.
+        """
         plan = run.record.plan
         table = plan.target.name
         arn = describe_table(client, table)["TableArn"]
-        follow_ups: list[FollowUp] = []
-        if not run.record.settled:
-            follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
-            run.note(settled=True)
+        follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
+        found = capture_definition(self._aws, table, self._clock())
+        differences = definition_differences(wanted, plan, found)
+        run.note(settled=True)
         with aws_errors(f"untag table {table}"):
             client.untag_resource(ResourceArn=arn, TagKeys=[RUN_TAG])
         run.note(ended_at=self._clock())
-        return follow_ups
-
-    def _differences(self, wanted: TableDefinition, plan: RecoveryPlan) -> list[str]:
-        found = capture_definition(self._aws, plan.target.name, self._clock())
-        return definition_differences(wanted, plan, found)
+        return follow_ups, differences
 
 
 def digest_table(
@@ -191,9 +219,9 @@ def digest_table(
 ) -> ContentDigest:
     """Count and digest all items of a live table, with strongly consistent reads."""
 
-    def one(segment: int) -> ContentDigest:
+    def one(segment: int, stop: Event) -> ContentDigest:
         part = ContentDigest()
-        for page in scan_pages(tables, table, segment, segments, sleep):
+        for page in scan_pages(tables, table, segment, segments, sleep, stop):
             if lease is not None:
                 lease.check()
             for item in page.items:
@@ -201,9 +229,8 @@ def digest_table(
         return part
 
     total = ContentDigest()
-    with ThreadPoolExecutor(segments, thread_name_prefix="verify") as pool:
-        for part in pool.map(one, range(segments)):
-            total.merge(part)
+    for part in side_by_side(segments, one, "verify"):
+        total.merge(part)
     return total
 
 
@@ -218,7 +245,8 @@ def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: T
     for name in type(plan.settings).model_fields:
         want, have = getattr(plan.settings, name), getattr(found.settings, name)
         if name == "tags":
-            want, have = Known(value=plan.tags), Known(value=found.tags)
+            tags = {key: value for key, value in found.tags.items() if key != RUN_TAG}
+            want, have = Known(value=plan.tags), Known(value=tags)
         if (
             isinstance(want, Known)
             and isinstance(have, Known)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
-from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_result,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
 from recovery.aws import aws_errors
 from recovery.errors import DamagedObjectError, ObjectNotFoundError
@@ -17,7 +24,7 @@ from recovery.wire import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from rules.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import msgspec
 
@@ -63,21 +70,26 @@ class WriteEngine:
         progress: Progress,
     ) -> None:
         running: set[Future[None]] = set()
+        stop = Event()
         try:
             for batch in _batches(self._checked_items(backup, entry)):
                 lease.check()
-                running.add(pool.submit(self._put, table, batch, progress))
+                running.add(pool.submit(self._put, table, batch, progress, stop))
                 # A bounded number of batches under way keeps memory flat, whatever the file's size.
                 if len(running) >= 2 * self._workers:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     _raise_first(done)
+        except BaseException:
+            # What is under way may be waiting for a throttled table; nobody needs it any more.
+            stop.set()
+            raise
         finally:
             done, _ = wait(running)
         _raise_first(done)
 
-    def _put(self, table: str, batch: list[bytes], progress: Progress) -> None:
+    def _put(self, table: str, batch: list[bytes], progress: Progress, stop: Event) -> None:
         size = sum(map(len, batch))
-        put_until_done(self._tables, table, batch, self._sleep)
+        put_until_done(self._tables, table, batch, self._sleep, stop)
         progress.advance(table, len(batch), size)
 
     def _checked_items(self, backup: Manifest, entry: BackupObject) -> Iterator[bytes]:
@@ -94,7 +106,7 @@ class WriteEngine:
                 for item in read_items(io.BufferedReader(hashing)):
                     count += 1
                     yield item
-            except (ValueError, EOFError) as error:
+            except ValueError as error:
                 raise DamagedObjectError(key, str(error)) from error
         if hashing.digest.hexdigest() != entry.sha256 or count != entry.items:
             raise DamagedObjectError(key, "changed between the check and the load")
@@ -134,11 +146,11 @@ def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def put_until_done(
-    tables: RawTables, table: str, batch: list[bytes | msgspec.Raw] | list[bytes], sleep: Sleep
+    tables: RawTables, table: str, batch: Sequence[bytes | msgspec.Raw], sleep: Sleep, stop: Event
 ) -> None:
     """Put a batch, and what comes back unprocessed again and again with growing waits, until nothing does.
 
-    Raises UnavailableError when thirty rounds in a row have not moved a single item.
+    Raises UnavailableError when thirty rounds in a row have not moved a single item, or when ``stop`` is set.
     """
     pending: list[bytes | msgspec.Raw] = list(batch)
 
@@ -146,14 +158,14 @@ def put_until_done(
         """Whether this round moved nothing although something is left."""
         nonlocal pending
         before = len(pending)
-        pending = patient(sleep)(tables.put_batch, table, pending)
+        pending = patient(sleep, stop)(tables.put_batch, table, pending)
         return len(pending) == before
 
     while pending:
         stuck = Retrying(
             retry=retry_if_result(bool),
             wait=wait_random_exponential(multiplier=0.1, max=LONGEST_WAIT_SECONDS),
-            stop=stop_after_attempt(PATIENT_ATTEMPTS),
+            stop=stop_after_attempt(PATIENT_ATTEMPTS) | stop_when_event_set(stop),
             sleep=sleep,
             retry_error_callback=lambda _: True,
         )(put_once)

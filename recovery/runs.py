@@ -51,14 +51,20 @@ class Run:
         self._etag = self._vault.replace(f"{RUNS}{record.run_id}.json", body_of(record), self._etag)
         self.record = record
 
+    def forget(self) -> None:
+        """Note that nothing is done yet: what was loaded is gone, or cannot be trusted."""
+        self.note(loaded_files=(), loaded=False, verified=False, settled=False)
 
-def unfinished_run(vault: Vault, target: TableTarget, backup_id: str) -> Run | None:
-    """The newest run into that target, from that backup, which has not ended."""
+
+def unfinished_run(vault: Vault, plan: RecoveryPlan) -> Run | None:
+    """The newest run into the plan's target, from its backup, which has not ended."""
     found = None
-    for info in vault.list(_prefix(target)):
+    for info in vault.list(_prefix(plan.target)):
         stored = vault.get(info.key)
         record = document(RunRecord, stored)
-        if record.plan.target == target and record.plan.backup_id == backup_id and record.ended_at is None:
+        theirs = record.plan
+        same = (theirs.target, theirs.source, theirs.backup_id) == (plan.target, plan.source, plan.backup_id)
+        if same and record.ended_at is None:
             found = Run(vault, record, stored.etag)
     return found
 

@@ -8,6 +8,7 @@ first, so that the watcher knows it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ from recovery.definition import describe_table, read_tags
 from recovery.errors import TableNotFoundError
 from recovery.intents import Declaration
 from recovery.manifest import TableName
-from recovery.plans import RecoveryPlan, RecoveryWish, plan_recovery, table_exists
+from recovery.plans import RecoveryPlan, RecoveryWish, TableTarget, plan_recovery, table_exists
 from recovery.table_settings import wait_until_gone
 from rules.errors import UnsafeError, UsageError
 
@@ -90,6 +91,7 @@ def plan_staging(aws: Aws, catalog: Catalog, settings: StagingSettings) -> Stagi
             region=region,
             as_name=mapping.target,
             elsewhere=True,
+            as_copy=True,
             extra_tags=((MARKER_TAG, MARKER_VALUE),),
         )
         plan = plan_recovery(aws, catalog, wish)
@@ -102,10 +104,16 @@ def plan_staging(aws: Aws, catalog: Catalog, settings: StagingSettings) -> Stagi
 def apply_staging(
     aws: Aws, recovery: Recovery, intents: IntentStore, plan: StagingPlan, caller: str, sleep: Sleep
 ) -> list[RecoveryReport]:
-    """Refresh every table of the plan. The marker is looked at again right before each deletion.
+    """Refresh every table of the plan.
 
+    Before the first deletion the place and all markers are looked at again, since a person may have thought
+    about the plan for a while, and every object of every backup is checked: a damaged backup must not cost
+    testing its old table. The marker is looked at once more right before its table is deleted.
     Raises UnsafeError, and all that a recovery raises.
     """
+    for one in plan.recoveries:
+        _check_target(aws, one)
+        recovery.check(one)
     reports = []
     for one in plan.recoveries:
         target = one.target
@@ -128,9 +136,23 @@ def apply_staging(
 
 
 def _delete_table(aws: Aws, name: str, sleep: Sleep) -> None:
-    with aws_errors(f"delete table {name}"):
+    # Gone already: an earlier call succeeded and lost its answer.
+    with suppress(TableNotFoundError), aws_errors(f"delete table {name}"):
         aws.dynamodb().delete_table(TableName=name)
     wait_until_gone(name, lambda: not table_exists(aws, name), sleep)
+
+
+def _check_target(aws: Aws, plan: RecoveryPlan) -> None:
+    target = plan.target
+    if (aws.account, aws.region) != (target.account, target.region):
+        raise UnsafeError(
+            f"the plan is for {target.account}/{target.region}, but the credentials at hand are for "
+            f"{aws.account}/{aws.region}"
+        )
+    if target == TableTarget(account=plan.source.account, region=plan.source.region, name=plan.source.name):
+        raise UnsafeError(f"{target.name} is the production table itself")
+    if table_exists(aws, target.name):
+        _check_marker(aws, target.name)
 
 
 def _check_place(aws: Aws, settings: StagingSettings) -> None:

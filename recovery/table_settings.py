@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from recovery.aws import aws_errors
-from recovery.definition import Known, describe_table
+from recovery.definition import Known, describe_table, read_settings
 from recovery.errors import AwsError
 from recovery.pacing import patient
 from rules.errors import SafetyNetError, UnavailableError
@@ -52,7 +52,7 @@ def wait_until_active(client: DynamoDBClient, table: str, sleep: Sleep) -> None:
         stop=stop_after_attempt(POLL_ATTEMPTS),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else "UNKNOWN",
-    )(lambda: describe_table(client, table)["TableStatus"])
+    )(lambda: patient(sleep)(describe_table, client, table)["TableStatus"])
     if status != "ACTIVE":
         raise UnavailableError(
             f"table {table} is still {status}", hint="Run the command again; it continues."
@@ -75,15 +75,19 @@ def wait_until_gone(table: str, gone: Callable[[], bool], sleep: Sleep) -> None:
 def put_settings(
     client: DynamoDBClient, table: str, arn: str, settings: Settings, sleep: Sleep
 ) -> list[FollowUp]:
-    """Put all known settings on; protection last. What fails leaves a working table and a follow-up."""
+    """Put all known settings on; protection last. What fails leaves a working table and a follow-up.
+
+    Putting them on once more changes nothing.
+    """
     follow_ups = []
     for setting, call, arguments in _calls(table, arn, settings):
         try:
             wait_until_active(client, table, sleep)
-            patient(sleep)(_call, client, setting, call, arguments)
+            patient(sleep)(_call, client, setting, call, arguments, getattr(settings, setting))
         except SafetyNetError as error:
             command = (
-                f"aws dynamodb {call.replace('_', '-')} --cli-input-json {shlex.quote(json.dumps(arguments))}"
+                f"aws dynamodb {call.replace('_', '-')} --region {client.meta.region_name} "
+                f"--cli-input-json {shlex.quote(json.dumps(arguments))}"
             )
             follow_ups.append(FollowUp(setting, str(error), command))
     wait_until_active(client, table, sleep)
@@ -116,14 +120,16 @@ def _calls(table: str, arn: str, settings: Settings) -> list[tuple[str, str, dic
     return [(name, shapes[name][0], shapes[name][1](value)) for name, value in wanted.items()]
 
 
-def _call(client: DynamoDBClient, setting: str, call: str, arguments: dict[str, Any]) -> None:
+def _call(client: DynamoDBClient, setting: str, call: str, arguments: dict[str, Any], wanted: Known) -> None:
+    table = arguments.get("TableName") or arguments["ResourceArn"]
     try:
         with aws_errors(f"set {setting}"):
             getattr(client, call)(**arguments)
     except AwsError as error:
+        # To enable what is enabled is an error in some calls: an earlier one succeeded and lost its answer.
+        if getattr(read_settings(client, describe_table(client, table)), setting) == wanted:
+            return
         if error.code in {"ContinuousBackupsUnavailableException", "ResourceInUseException"}:
             # A table that is only just ACTIVE is not ready for everything yet.
             raise UnavailableError(str(error)) from error
-        if "already" in str(error).lower():
-            return  # an earlier call succeeded and lost its answer
         raise

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 # 412: the condition does not hold; 409: two conditional writes met, S3 asks to try again.
 CONFLICT_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 MISSING_CODES = frozenset({"NoSuchKey", "404", "NotFound"})
-_LOCATION = re.compile(r"^s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?$")
+_LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
 
 
 def parse_location(location: str) -> tuple[str, str]:
     """Bucket and prefix of ``s3://bucket/prefix``. Raises UsageError."""
-    match = _LOCATION.match(location)
+    match = _LOCATION.fullmatch(location)
     if match is None:
         raise UsageError(f"not a vault location: {location!r}", hint="Write it as s3://BUCKET/PREFIX.")
     return match["bucket"], (match["prefix"] or "").strip("/")
@@ -77,7 +77,11 @@ class S3Vault:
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
         """See Vault.replace."""
-        return self._put_if(key, body, {"IfMatch": etag})
+        try:
+            return self._put_if(key, body, {"IfMatch": etag})
+        except ObjectNotFoundError as error:
+            # S3 answers 404 to If-Match on a key that is not there: it was deleted since.
+            raise ConflictError(f"{key} was changed by another writer") from error
 
     def _put_if(self, key: str, body: bytes, condition: _Condition) -> str:
         try:

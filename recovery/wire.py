@@ -11,12 +11,13 @@ Both hooks are botocore's own events: ``before-parse`` takes the body out of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from botocore.config import Config
 
 from recovery.aws import aws_errors
+from rules.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,8 @@ class RawTables:
             }
         )
         with aws_errors(f"scan table {table}"):
-            answer: _ScanAnswer = self._client.scan(TableName=table, **{RAW_BODY: body})["Raw"]
+            raw: bytes = self._client.scan(TableName=table, **{RAW_BODY: body})[RAW_BODY]
+        answer = _decoded(_SCAN_DECODER, raw, f"scan table {table}")
         units = answer.ConsumedCapacity.CapacityUnits if answer.ConsumedCapacity else 0.0
         return RawPage(answer.Items, bytes(answer.LastEvaluatedKey), units)
 
@@ -104,18 +106,17 @@ class RawTables:
         puts = b",".join(b'{"PutRequest":{"Item":%b}}' % bytes(item) for item in items)
         body = b'{"RequestItems":{%b:[%b]}}' % (msgspec.json.encode(table), puts)
         with aws_errors(f"write to table {table}"):
-            answer: _WriteAnswer = self._client.batch_write_item(
-                RequestItems={table: []}, **{RAW_BODY: body}
-            )["Raw"]
+            raw: bytes = self._client.batch_write_item(RequestItems={table: []}, **{RAW_BODY: body})[RAW_BODY]
+        answer = _decoded(_WRITE_DECODER, raw, f"write to table {table}")
         return [request.PutRequest.Item for request in answer.UnprocessedItems.get(table, [])]
 
 
 def _raw_client(aws: Aws) -> DynamoDBClient:
     client = aws.dynamodb(Config(parameter_validation=False))
-    for operation, decoder in (("Scan", _SCAN_DECODER), ("BatchWriteItem", _WRITE_DECODER)):
+    for operation in ("Scan", "BatchWriteItem"):
         client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _keep_body)
         client.meta.events.register(f"before-call.dynamodb.{operation}", _send_body)
-        client.meta.events.register(f"before-parse.dynamodb.{operation}", _Take(decoder))
+        client.meta.events.register(f"before-parse.dynamodb.{operation}", _take_body)
     return client
 
 
@@ -127,15 +128,22 @@ def _send_body(params: dict[str, Any], context: dict[str, Any], **_: object) -> 
     params["body"] = context[RAW_BODY]
 
 
-class _Take:
-    """Decodes an answer's outline, leaves the items raw, and gives botocore's parser an empty body."""
+def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Gives botocore's parser an empty body. Decoding waits until botocore has compared the CRC32."""
+    if response_dict["status_code"] == HTTP_OK:
+        customized_response_dict[RAW_BODY] = response_dict["body"]
+        response_dict["body"] = b"{}"
 
-    def __init__(self, decoder: msgspec.json.Decoder[Any]) -> None:
-        self._decoder = decoder
 
-    def __call__(
-        self, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-    ) -> None:
-        if response_dict["status_code"] == HTTP_OK:
-            customized_response_dict["Raw"] = self._decoder.decode(response_dict["body"])
-            response_dict["body"] = b"{}"
+AnswerT = TypeVar("AnswerT")
+
+
+def _decoded(decoder: msgspec.json.Decoder[AnswerT], raw: bytes, doing: str) -> AnswerT:
+    """An answer's outline, the items left raw. Raises UnavailableError for what DynamoDB did not write."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        # The parser's message may quote the body, and that is item content.
+        raise UnavailableError(
+            f"cannot {doing}: the answer is not DynamoDB's", hint="Is there a proxy on the way?"
+        ) from error

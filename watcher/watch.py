@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rules.errors import AccessDeniedError, EventError, NotFoundError, SafetyNetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from recovery.clock import Clock, Sleep
     from watcher.incidents import Incident
@@ -35,11 +35,21 @@ class Watcher:
         self._clock = clock
         self._sleep = sleep
         self._stop = threading.Event()
+        self._receiving = False
         self.on_incident: Callable[[Incident], None] = lambda _: None
 
     def stop(self) -> None:
         """Stop after the messages at hand."""
         self._stop.set()
+
+    def interrupt(self) -> None:
+        """For signal handlers: ``stop``, without waiting for the end of a long poll.
+
+        A message that arrives in this very moment is not acknowledged, so the queue hands it out again.
+        """
+        self.stop()
+        if self._receiving:
+            raise KeyboardInterrupt
 
     def run(self) -> None:
         """Watch until ``stop``. First of all what an earlier watcher owed is delivered.
@@ -55,6 +65,9 @@ class Watcher:
                 delivered_at = now
             try:
                 self.step()
+            except KeyboardInterrupt:
+                if not self._stop.is_set():
+                    raise
             except (AccessDeniedError, NotFoundError):
                 raise
             except SafetyNetError as error:
@@ -64,19 +77,20 @@ class Watcher:
     def drain(self) -> None:
         """Deliver what is owed, then receive until nothing more comes."""
         self._deliver_owed()
-        while self._source_has_more():
+        while self.step():
             continue
         self._deliver_owed()
 
-    def _source_has_more(self) -> bool:
-        deliveries = self._source.receive()
-        for delivery in deliveries:
-            self._handle(delivery)
-        return bool(deliveries)
-
     def step(self) -> int:
         """Receive once and work through what came; returns how many messages were acknowledged."""
-        return sum(self._handle(delivery) for delivery in self._source.receive())
+        return sum(self._handle(delivery) for delivery in self._receive())
+
+    def _receive(self) -> Sequence[Delivery]:
+        self._receiving = True
+        try:
+            return self._source.receive()
+        finally:
+            self._receiving = False
 
     def _handle(self, delivery: Delivery) -> bool:
         try:

@@ -15,6 +15,9 @@ from rules.errors import UnavailableError
 
 log = logging.getLogger(__name__)
 
+# With --once nobody waits for events to come; a short poll asks all of SQS's servers all the same.
+ONCE_POLL_SECONDS = 1
+
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
@@ -33,6 +36,8 @@ def watch(
     """
     set_up_logs(as_json=log_json)
     net = build(config, profile, region)
+    if once:
+        net.poll_seconds = ONCE_POLL_SECONDS
     watcher = net.watcher()
     net.rules  # noqa: B018 - a faulty rule file is an error now, not at the first deletion
     if net.slack is not None:
@@ -44,5 +49,5 @@ def watch(
         watcher.drain()
         return
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: watcher.stop())
+        signal.signal(number, lambda *_: watcher.interrupt())
     watcher.run()

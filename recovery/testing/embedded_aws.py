@@ -42,8 +42,11 @@ class EmbeddedEndpoint:
 
     url: str
 
-    def aws(self, keys: Keys = EXAMPLE_KEYS, region: str = REGION) -> Aws:
-        """Clients for it, which refuse every other host. Raises UnsafeError for a URL that is not loopback."""
+    def aws(self, keys: Keys = EXAMPLE_KEYS, region: str = REGION, max_attempts: int = 5) -> Aws:
+        """Clients for it, which refuse every other host. Raises UnsafeError for a URL that is not loopback.
+
+        ``max_attempts`` 1: a scripted fault reaches the code under test at once, botocore does not retry it.
+        """
         host = urlsplit(self.url).hostname
         if host != LOOPBACK:
             raise UnsafeError(f"the embedded AWS is on {LOOPBACK}, not on {host}")
@@ -54,6 +57,7 @@ class EmbeddedEndpoint:
                 access_key=keys.access_key,
                 secret_key=keys.secret_key,
                 session_token=keys.session_token,
+                max_attempts=max_attempts,
             )
         )
         aws.session.events.register("before-send", self._refuse_other_hosts)

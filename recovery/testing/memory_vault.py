@@ -20,7 +20,7 @@ class MemoryVault:
     """All objects in a dictionary. ``writes`` names every key that was written or deleted, in order."""
 
     def __init__(self, prefix: str = "net") -> None:
-        self._prefix = prefix
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._objects: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self.writes: list[str] = []
@@ -28,7 +28,7 @@ class MemoryVault:
     @property
     def location(self) -> str:
         """``memory://vault/prefix``."""
-        return f"memory://{self.bucket}/{self._prefix}"
+        return f"memory://{self.bucket}/{self._prefix}".rstrip("/")
 
     @property
     def bucket(self) -> str:
@@ -37,7 +37,7 @@ class MemoryVault:
 
     def full_key(self, key: str) -> str:
         """The key from the bucket's root."""
-        return f"{self._prefix}/{key}"
+        return self._prefix + key
 
     def get(self, key: str) -> StoredObject:
         """See Vault.get."""

@@ -1,0 +1,192 @@
+"""What the recovery tests share: a process with fakes, tables in all shapes, and a comparison of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from recovery.backup import back_up_table
+from recovery.backup_scan import ScanEngine
+from recovery.catalog import Catalog
+from recovery.intents import IntentStore
+from recovery.plans import RecoveryWish, plan_recovery
+from recovery.progress import NoProgress
+from recovery.restore import Recovery
+from recovery.restore_write import WriteEngine
+from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.faults import Faults, FaultyVault
+from recovery.testing.memory_vault import MemoryVault
+from recovery.wire import RawTables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from recovery.aws import Aws
+    from recovery.manifest import Manifest
+    from recovery.plans import RecoveryPlan
+    from recovery.restore import RecoveryReport
+
+WHO = "arn:aws:iam::123456789012:user/oncall"
+START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+Item = dict[str, Any]
+
+
+@dataclass
+class FakeClock:
+    """Stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        """See Clock."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move it."""
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeSleep:
+    """Remembers how long it should have slept, and does not."""
+
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self, seconds: float) -> None:
+        """See Sleep."""
+        self.slept.append(seconds)
+
+
+class Process:
+    """One process of the product on the embedded AWS: scripted faults, fake time, a vault in memory."""
+
+    def __init__(self, aws: Aws, store: MemoryVault) -> None:
+        self.aws = aws
+        self.faults = Faults(aws)
+        self.tables = RawTables(aws)
+        self._begin(store)
+
+    def renewed(self) -> Process:
+        """The same clients, everything else new."""
+        self.faults.reset()
+        self._begin(MemoryVault())
+        return self
+
+    def _begin(self, store: MemoryVault) -> None:
+        self.store = store
+        self.vault = FaultyVault(store, self.faults)
+        self.catalog = Catalog(self.vault)
+        self.clock = FakeClock()
+        self.sleep = FakeSleep()
+        self.intents = IntentStore(self.vault, self.clock)
+
+    def back_up(self, table: str, segments: int | None = None) -> Manifest:
+        """A backup; the clock moves on, so that each is newer than the one before."""
+        self.clock.advance(60)
+        engine = ScanEngine(self.tables, self.vault, self.clock, self.sleep, segments)
+        return back_up_table(self.aws, self.vault, engine, table, self.clock, NoProgress())
+
+    def plan(self, table: str, **wish: Any) -> RecoveryPlan:
+        """A plan for a table of this account and region."""
+        asked = {"account": ACCOUNT, "region": REGION, **wish}
+        return plan_recovery(self.aws, self.catalog, RecoveryWish(table=table, **asked))
+
+    def recovery(self) -> Recovery:
+        """What applies plans."""
+        return Recovery(
+            aws=self.aws,
+            catalog=self.catalog,
+            tables=self.tables,
+            engine=WriteEngine(self.tables, self.vault, self.sleep, workers=2),
+            clock=self.clock,
+            sleep=self.sleep,
+            progress=NoProgress(),
+        )
+
+    def recover(self, table: str, **wish: Any) -> RecoveryReport:
+        """Plan and apply, as the command does."""
+        return self.recovery().apply(self.plan(table, **wish), WHO)
+
+    def again(self) -> None:
+        """The process dies and a new one starts after every lease has run out."""
+        self.faults.reset()
+        self.clock.advance(120)
+
+
+def key(*names: str) -> dict[str, Any]:
+    """Attribute definitions and key schema of a key of strings."""
+    kinds = ("HASH", "RANGE")
+    return {
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        "KeySchema": [
+            {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=False)
+        ],
+    }
+
+
+def make_table(client: Any, table: str, items: Iterable[Item] = (), **request: Any) -> None:
+    """A table with key ``pk``, on demand, unless asked for otherwise; and its items."""
+    client.create_table(TableName=table, **{"BillingMode": "PAY_PER_REQUEST", **key("pk"), **request})
+    for item in items:
+        client.put_item(TableName=table, Item=item)
+
+
+def some_items(count: int) -> list[Item]:
+    """Small items."""
+    return [{"pk": {"S": f"item-{number:04}"}, "n": {"N": str(number)}} for number in range(count)]
+
+
+def all_items(client: Any, table: str) -> list[str]:
+    """Every item in a comparable form, sorted. Independent of the product's readers and digest."""
+    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return comparable(item for page in pages for item in page["Items"])
+
+
+def comparable(items: Iterable[Item]) -> list[str]:
+    """Items in a form where order and the spelling of numbers do not count, but types do."""
+    return sorted(repr(_comparable({"M": item})) for item in items)
+
+
+def _comparable(attribute: Item) -> Any:
+    ((kind, value),) = attribute.items()
+    if kind == "M":
+        return kind, sorted((name, _comparable(child)) for name, child in value.items())
+    if kind == "L":
+        return kind, [_comparable(child) for child in value]
+    if kind == "N":
+        return kind, Decimal(value).normalize()
+    if kind == "NS":
+        return kind, sorted(Decimal(number).normalize() for number in value)
+    if kind in {"SS", "BS"}:
+        return kind, sorted(value)
+    return kind, value
+
+
+VOLATILE = (
+    "CreationDateTime",
+    "ItemCount",
+    "TableSizeBytes",
+    "LatestStreamArn",
+    "LatestStreamLabel",
+    "TableId",
+)
+
+
+def definition_of(client: Any, table: str) -> dict[str, Any]:
+    """What the API says about a table, without what belongs to one incarnation of it."""
+    described = client.describe_table(TableName=table)["Table"]
+    arn = described["TableArn"]
+    backups = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    pitr = backups["PointInTimeRecoveryDescription"]
+    tags = client.list_tags_of_resource(ResourceArn=arn)["Tags"]
+    return {
+        "table": json.loads(
+            json.dumps({name: described[name] for name in described if name not in VOLATILE}, sort_keys=True)
+        ),
+        "ttl": client.describe_time_to_live(TableName=table)["TimeToLiveDescription"],
+        "pitr": (pitr["PointInTimeRecoveryStatus"], pitr.get("RecoveryPeriodInDays")),
+        "tags": sorted((tag["Key"], tag["Value"]) for tag in tags),
+    }

@@ -1,0 +1,104 @@
+"""Change events, and the parts of a watcher in memory."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from recovery.catalog import Catalog
+from recovery.intents import IntentStore
+from rules.rulefile import load_rules
+from watcher.enrichment import VaultFacts
+from watcher.incident_store import IncidentStore
+from watcher.outbox import Outbox
+from watcher.pipeline import Pipeline
+from watcher.watch import Watcher
+
+if TYPE_CHECKING:
+    from recovery.testing.memory_vault import MemoryVault
+    from watcher.testing.memory_source import MemorySource
+    from watcher.testing.recording_notifier import RecordingNotifier
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+def delete_table(name: str = "orders", **changes: Any) -> bytes:
+    """A synthetic DeleteTable envelope, shaped as EventBridge delivers one; ``changes`` go into the record."""
+    record: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser",
+            "arn": "arn:aws:iam::123456789012:user/developer",
+            "accountId": "123456789012",
+            "userName": "developer",
+        },
+        "eventTime": "2026-11-23T11:59:58Z",
+        "eventSource": "dynamodb.amazonaws.com",
+        "eventName": "DeleteTable",
+        "awsRegion": "eu-west-1",
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "aws-cli/2.31.0",
+        "requestParameters": {"tableName": name},
+        "responseElements": {"tableDescription": {"tableName": name, "tableId": f"id-of-{name}"}},
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "recipientAccountId": "123456789012",
+        **changes,
+    }
+    envelope = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.dynamodb",
+        "account": "123456789012",
+        "time": record["eventTime"],
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": record,
+    }
+    return json.dumps(envelope).encode()
+
+
+@dataclass
+class Clockwork:
+    """A clock that stands still until it is moved, and a sleep that moves it."""
+
+    now: datetime = NOON
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock on."""
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Parts:
+    """A whole watcher in memory. ``restart`` gives what a new process would have: only the vault stays."""
+
+    vault: MemoryVault
+    source: MemorySource
+    notifier: RecordingNotifier
+    clock: Clockwork
+
+    def __post_init__(self) -> None:
+        """Build what does not survive a restart."""
+        self.incidents = IncidentStore(self.vault)
+        self.intents = IntentStore(self.vault, self.clock)
+        self.outbox = Outbox(self.incidents, [self.notifier], self.clock)
+        facts = VaultFacts(Catalog(self.vault), self.intents)
+        self.pipeline = Pipeline(
+            self.incidents, facts, load_rules([]).rule_set, self.clock, self.outbox.names
+        )
+        self.watcher = Watcher(self.source, self.pipeline, self.outbox, self.clock, self.clock.sleep)
+
+    def restart(self) -> Parts:
+        """The same vault, queue, people and clock; everything else anew."""
+        return Parts(self.vault, self.source, self.notifier, self.clock)
