@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -125,20 +125,18 @@ def backups_table(listings: Sequence[tuple[str, Listing]]) -> Table:
     return table
 
 
-def incidents_table(incidents: Sequence[Incident]) -> Table:
-    """One line an incident."""
-    table = _table("WHEN (UTC)", "SEVERITY", "STATE", "WHAT", "BY")
+def incidents_list(incidents: Sequence[Incident]) -> Group:
+    """Three lines an incident: when, how bad and what; by whom; the id, whole, to copy."""
+    lines = []
     for incident in incidents:
-        what = Text(f"{incident.title}: {incident.subject.name}")
-        what.append(f"\n{incident.id}", style="dim")
-        table.add_row(
-            f"{incident.opened_at:%m-%d %H:%M:%S}",
-            Text(incident.severity.value, style=SEVERITY_STYLES[incident.severity.value]),
-            Text(incident.state.value),
-            what,
-            Text(incident.actor.label),
-        )
-    return table
+        severity = incident.severity.value
+        line = Text(f"{incident.opened_at:%Y-%m-%d %H:%M:%S}  ")
+        line.append(f"{severity:8}", style=SEVERITY_STYLES[severity])
+        line.append(f"  {incident.state.value:12}  {incident.title}")
+        line.append(f": {incident.subject.name}" if incident.subject.name else "", style="bold")
+        who = Text(f"    by {incident.actor.label}, {incident.verdict.value}")
+        lines += [line, who, Text(f"    {incident.id}", style="dim")]
+    return Group(*lines)
 
 
 def incident_lines(incident: Incident) -> Table:

@@ -72,7 +72,7 @@ class WriteEngine:
         running: set[Future[None]] = set()
         stop = Event()
         try:
-            for batch in _batches(self._checked_items(backup, entry)):
+            for batch in batches(self._checked_items(backup, entry)):
                 lease.check()
                 running.add(pool.submit(self._put, table, batch, progress, stop))
                 # A bounded number of batches under way keeps memory flat, whatever the file's size.
@@ -132,7 +132,8 @@ class HashingReader(io.RawIOBase):
         return len(block)
 
 
-def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+def batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Items put together for BatchWriteItem: at most 25, and no more bytes than fit, in order."""
     batch: list[bytes] = []
     size = 0
     for item in items:

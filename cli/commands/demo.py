@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -19,7 +20,7 @@ from cli.demo.people import (
     DEVELOPER,
     NET_ROLE,
     SDK_AGENT,
-    Person,
+    access_key,
     assume_role,
     console_user,
 )
@@ -73,7 +74,7 @@ def demo(
         story.play(ask)
         screen.figures(story.summary())
         if keep:
-            _stay(console, endpoint, cast.net, deployment.config, net)
+            _stay(endpoint, slack, deployment.config, net, screen)
 
 
 def forget_environment() -> None:
@@ -98,35 +99,39 @@ def _cast(endpoint: EmbeddedEndpoint) -> Cast:
     return Cast(**people)
 
 
-def _stay(console: object, endpoint: EmbeddedEndpoint, person: Person, config: Path, net: Net) -> None:
-    """Keep everything up until Ctrl-C, with a watcher."""
+def _stay(endpoint: EmbeddedEndpoint, slack: SlackStandIn, config: Path, net: Net, screen: Screen) -> None:
+    """Keep everything up until Ctrl-C, with a watcher; show what arrives on Slack."""
     out = stdout()
-    del console
     watcher = net.watcher()
     threading.Thread(target=watcher.run, name="watcher", daemon=True).start()
     out.print("\nThe embedded AWS stays up until Ctrl-C. In another terminal:\n", style="bold")
     exports = {
         "AWS_ENDPOINT_URL": endpoint.url,
         "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": person.keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": person.keys.secret_key,
-        "AWS_SESSION_TOKEN": person.keys.session_token,
+        **access_key(endpoint, "on-call"),
         "SAFETYNET_CONFIG": str(config),
         "SAFETYNET_SLACK__TOKEN": TOKEN,
     }
     for name, value in exports.items():
-        out.print(f"export {name}='{value}'", markup=False, soft_wrap=True)
+        out.print(f"export {name}={value}", markup=False, soft_wrap=True)
+    if shutil.which("safetynet") is None:
+        out.print(f"export PATH={Path(sys.executable).parent}:$PATH", markup=False, soft_wrap=True)
     out.print()
     for command in (
         "safetynet incidents list --all",
         "safetynet backup list",
         "safetynet recover shop-prod-orders --as shop-prod-orders-copy",
         f"safetynet rules test {config.parent / 'rules.d'}",
-        "safetynet intent declare --table 'preview-*' --by ci-preview --for 2h --reason 'end of sprint'",
+        "safetynet intent declare --table 'preview-*' --by ci-preview --for 2h --reason cleanup",
     ):
         out.print(command, style="cyan", markup=False, soft_wrap=True)
+    shown = len(slack.messages)
     try:
-        threading.Event().wait()
+        while True:
+            slack.wait_for(lambda known=shown: len(slack.messages) > known, timeout=1)  # type: ignore[misc]  # bound now
+            for message in slack.messages[shown:]:
+                screen.slack(message)
+                shown += 1
     except KeyboardInterrupt:
         watcher.stop()
         out.print("\nstopped")

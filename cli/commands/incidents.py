@@ -8,7 +8,7 @@ import typer
 
 from cli.composition import build
 from cli.options import Config, Json, Profile, Region
-from cli.rendering import incident_lines, incidents_table, print_json, stdout
+from cli.rendering import incident_lines, incidents_list, print_json, stdout
 from recovery.errors import DamagedObjectError
 from watcher.incidents import Incident
 
@@ -44,7 +44,7 @@ def list_incidents(
     if as_json:
         print_json([incident.model_dump(mode="json") for incident in found])
     elif found:
-        stdout().print(incidents_table(found))
+        stdout().print(incidents_list(found))
     else:
         stdout().print(f"no incidents in {net.vault.location}", markup=False)
     if damaged:

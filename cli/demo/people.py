@@ -70,3 +70,9 @@ def console_user(endpoint: EmbeddedEndpoint, name: str) -> Person:
         "sessionContext": {"attributes": {"mfaAuthenticated": "true"}},
     }
     return Person(endpoint.aws(keys), keys, Caller(identity, "203.0.113.77", BROWSER, from_console=True))
+
+
+def access_key(endpoint: EmbeddedEndpoint, name: str) -> dict[str, str]:
+    """The exports of a new user's access key."""
+    person = console_user(endpoint, name)
+    return {"AWS_ACCESS_KEY_ID": person.keys.access_key, "AWS_SECRET_ACCESS_KEY": person.keys.secret_key}

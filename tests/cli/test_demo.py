@@ -35,3 +35,19 @@ def test_the_story_ends_well(tmp_path: Path) -> None:
     assert re.search(r"items verified\s+│\s+5,000", done.stdout)
     assert "definition equal" in done.stdout
     assert "Traceback" not in done.stderr
+    shown = {_without_numbers(line) for line in done.stdout.splitlines()}
+    assert [line for line in _transcript() if _without_numbers(line) not in shown] == []
+
+
+def _transcript() -> list[str]:
+    """The lines of the README's transcript; `...` stands for what it leaves out."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- transcript -->\n```text\n(.*?)```", readme, re.DOTALL)
+    lines = [line for line in block.splitlines() if line.strip() not in {"", "..."}]
+    assert len(lines) > 20
+    return lines
+
+
+def _without_numbers(line: str) -> str:
+    """Times, ids and hashes differ from run to run; widths do with them."""
+    return re.sub(r"\s+", " ", re.sub(r"[0-9a-f-]*\d[0-9a-f.,-]*", "#", line)).strip()

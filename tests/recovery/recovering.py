@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -64,7 +63,7 @@ class Process:
     """One process of the product on the embedded AWS: scripted faults, fake time, a vault in memory."""
 
     def __init__(self, aws: Aws, store: MemoryVault) -> None:
-        self.aws = aws
+        self._own_aws = aws
         self.faults = Faults(aws)
         self.tables = RawTables(aws)
         self._begin(store)
@@ -76,6 +75,7 @@ class Process:
         return self
 
     def _begin(self, store: MemoryVault) -> None:
+        self.aws = self._own_aws
         self.store = store
         self.vault = FaultyVault(store, self.faults)
         self.catalog = Catalog(self.vault)
@@ -183,10 +183,18 @@ def definition_of(client: Any, table: str) -> dict[str, Any]:
     pitr = backups["PointInTimeRecoveryDescription"]
     tags = client.list_tags_of_resource(ResourceArn=arn)["Tags"]
     return {
-        "table": json.loads(
-            json.dumps({name: described[name] for name in described if name not in VOLATILE}, sort_keys=True)
-        ),
+        "table": _ordered({name: described[name] for name in described if name not in VOLATILE}),
         "ttl": client.describe_time_to_live(TableName=table)["TimeToLiveDescription"],
         "pitr": (pitr["PointInTimeRecoveryStatus"], pitr.get("RecoveryPeriodInDays")),
         "tags": sorted((tag["Key"], tag["Value"]) for tag in tags),
     }
+
+
+def _ordered(value: Any, name: str = "") -> Any:
+    """Lists whose order means nothing in an order of their own; that of a key schema does mean something."""
+    if isinstance(value, dict):
+        return {key: _ordered(child, key) for key, child in value.items()}
+    if isinstance(value, list):
+        children = [_ordered(child) for child in value]
+        return children if name == "KeySchema" else sorted(children, key=repr)
+    return value

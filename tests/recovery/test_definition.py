@@ -8,7 +8,7 @@ import pytest
 
 from recovery.definition import Known, NotKnown, capture_definition, create_request
 from recovery.errors import TableNotFoundError
-from tests.recovery.recovering import START, key, make_table
+from tests.recovery.recovering import START, make_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -227,29 +227,29 @@ def test_what_a_bare_table_has_not_is_known_to_be_absent(
     assert [name for name, setting in definition.settings if setting.value] == []
 
 
+READ_BY = {
+    "ttl": "DescribeTimeToLive",
+    "pitr": "DescribeContinuousBackups",
+    "tags": "ListTagsOfResource",
+    "resource_policy": "GetResourcePolicy",
+}
+
+
+@pytest.mark.parametrize("setting", READ_BY)
 @pytest.mark.parametrize(
-    ("operation", "setting"),
+    ("code", "status", "reason"),
     [
-        ("DescribeTimeToLive", "ttl"),
-        ("DescribeContinuousBackups", "pitr"),
-        ("ListTagsOfResource", "tags"),
-        ("GetResourcePolicy", "resource_policy"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("status", "code", "reason"),
-    [
-        (400, "AccessDeniedException", "access denied"),
-        (400, "UnknownOperationException", "scripted"),
-        (501, "NotImplemented", "scripted"),
-        (500, "InternalFailure", "scripted"),
+        ("AccessDeniedException", 400, "access denied"),
+        ("UnknownOperationException", 400, "scripted"),
+        ("NotImplemented", 501, "scripted"),
+        ("InternalFailure", 500, "scripted"),
     ],
 )
 def test_what_cannot_be_read_is_unknown(
-    net: Process, full: str, operation: str, setting: str, status: int, code: str, reason: str
+    net: Process, full: str, setting: str, code: str, status: int, reason: str
 ) -> None:
     """No permission, or an endpoint without the call: that setting is unknown with the reason, never absent."""
-    net.faults.fail(operation, status=status, code=code)
+    net.faults.fail(READ_BY[setting], status=status, code=code)
     definition = capture_definition(net.aws, full, START)
     assert list(definition.unknown) == [setting]
     assert reason in definition.unknown[setting]
@@ -285,10 +285,11 @@ def test_all_pages_of_tags_are_read(net: Process, full: str) -> None:
     """ListTagsOfResource is followed to its last page."""
 
     def more(answer: dict[str, Any]) -> None:
-        answer["NextToken"] = "more"
+        answer["Tags"] = answer["Tags"][:1]
+        answer["NextToken"] = answer["Tags"][0]["Key"]  # what the embedded AWS takes for a token
 
     net.faults.change_answer("ListTagsOfResource", more)
-    assert capture_definition(net.aws, full, START).unknown == {}
+    assert capture_definition(net.aws, full, START).tags == {"team": "shop", "empty": ""}
     assert net.faults.calls.count("ListTagsOfResource") == 2
 
 
@@ -314,8 +315,3 @@ def test_a_request_creates_the_table_that_it_describes(
     client.create_table(**{**request, "TableName": twin})
     again = capture_definition(net.aws, twin, START).create_table
     assert {**again, "TableName": full} == request
-
-
-def test_keys_of_the_helpers_are_strings() -> None:
-    """The helper of these tests makes the key schema that its tests rely on."""
-    assert key("a", "b")["KeySchema"][1] == {"AttributeName": "b", "KeyType": "RANGE"}
