@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from recovery.backup_engine import CopiedData
 from recovery.digest import ContentDigest
-from recovery.export_layout import DataFileWriter, ExportTimes, new_export_id, write_export_manifests
+from recovery.export_layout import (
+    FILE_RAW_BYTES,
+    DataFileWriter,
+    ExportTimes,
+    new_export_id,
+    write_export_manifests,
+)
 from recovery.pacing import patient
 from recovery.threads import side_by_side
 
@@ -62,20 +68,27 @@ def segments_for(size_bytes: int) -> int:
 class ScanEngine:
     """Reads with Scan. Consistent per item only: items written meanwhile may or may not be in it.
 
-    ``segments`` None: as many as fit the table's size.
+    ``segments`` None: as many as fit the table's size. ``file_raw_bytes``: when a data file is full.
     """
 
     name = "scan"
     consistency: Literal["per-item", "point-in-time"] = "per-item"
 
     def __init__(
-        self, tables: RawTables, vault: Vault, clock: Clock, sleep: Sleep, segments: int | None = None
+        self,
+        tables: RawTables,
+        vault: Vault,
+        clock: Clock,
+        sleep: Sleep,
+        segments: int | None = None,
+        file_raw_bytes: int = FILE_RAW_BYTES,
     ) -> None:
         self._tables = tables
         self._vault = vault
         self._clock = clock
         self._sleep = sleep
         self._segments = segments
+        self._file_raw_bytes = file_raw_bytes
 
     def copy(self, table: TableIdentity, folder: str, size_bytes: int, progress: Progress) -> CopiedData:
         """See BackupEngine.copy."""
@@ -125,7 +138,7 @@ class ScanEngine:
         stop: Event,
     ) -> _Segment:
         part = _Segment()
-        with DataFileWriter(self._vault, folder, export_id) as writer:
+        with DataFileWriter(self._vault, folder, export_id, self._file_raw_bytes) as writer:
             for page in scan_pages(self._tables, table.name, *segment, self._sleep, stop):
                 for item in page.items:
                     part.digest.add(item)

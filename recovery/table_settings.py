@@ -44,12 +44,14 @@ def create_table(client: DynamoDBClient, request: dict[str, Any], tags: dict[str
         cast("Any", client).create_table(**body)
 
 
-def wait_until_active(client: DynamoDBClient, table: str, sleep: Sleep) -> None:
+def wait_until_active(
+    client: DynamoDBClient, table: str, sleep: Sleep, attempts: int = POLL_ATTEMPTS
+) -> None:
     """Wait until the table is ACTIVE. Raises UnavailableError after half an hour."""
     status = Retrying(
         retry=retry_if_result(lambda status: status != "ACTIVE"),
         wait=wait_fixed(POLL_SECONDS),
-        stop=stop_after_attempt(POLL_ATTEMPTS),
+        stop=stop_after_attempt(attempts),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else "UNKNOWN",
     )(lambda: patient(sleep)(describe_table, client, table)["TableStatus"])

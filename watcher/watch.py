@@ -96,16 +96,24 @@ class Watcher:
         try:
             incident = self._pipeline.take(delivery.body)
         except EventError as error:
-            # Alerted, and left on the queue: SQS moves it to the dead-letter queue.
             log.error("message %s cannot be understood: %s", delivery.id, error)  # noqa: TRY400 - no traceback
-            unreadable = self._pipeline.take_unreadable(delivery.body, error)
-            self._deliver(unreadable)
-            return False
+            return self._poison(delivery, error)
+        except SafetyNetError:
+            raise
+        except Exception as error:
+            # A defect of ours must not make a deletion go unseen, nor stop the watcher for the next one.
+            log.exception("message %s could not be handled", delivery.id)
+            return self._poison(delivery, EventError(f"not handled: {type(error).__name__}"))
         self._source.acknowledge(delivery)
         if incident is not None:
             self._deliver(incident)
             self.on_incident(incident)
         return True
+
+    def _poison(self, delivery: Delivery, error: EventError) -> bool:
+        """Alert, and leave the message where it is: SQS moves it to the dead-letter queue."""
+        self._deliver(self._pipeline.take_unreadable(delivery.body, error))
+        return False
 
     def _deliver(self, incident: Incident) -> None:
         if not incident.unsent:

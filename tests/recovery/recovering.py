@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from recovery.backup import back_up_table
 from recovery.backup_scan import ScanEngine
 from recovery.catalog import Catalog
+from recovery.export_layout import FILE_RAW_BYTES
 from recovery.intents import IntentStore
 from recovery.plans import RecoveryWish, plan_recovery
 from recovery.progress import NoProgress
@@ -83,10 +84,12 @@ class Process:
         self.sleep = FakeSleep()
         self.intents = IntentStore(self.vault, self.clock)
 
-    def back_up(self, table: str, segments: int | None = None) -> Manifest:
+    def back_up(
+        self, table: str, segments: int | None = None, file_raw_bytes: int = FILE_RAW_BYTES
+    ) -> Manifest:
         """A backup; the clock moves on, so that each is newer than the one before."""
         self.clock.advance(60)
-        engine = ScanEngine(self.tables, self.vault, self.clock, self.sleep, segments)
+        engine = ScanEngine(self.tables, self.vault, self.clock, self.sleep, segments, file_raw_bytes)
         return back_up_table(self.aws, self.vault, engine, table, self.clock, NoProgress())
 
     def plan(self, table: str, **wish: Any) -> RecoveryPlan:

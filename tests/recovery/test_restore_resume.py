@@ -10,7 +10,6 @@ import pytest
 
 from recovery.definition import RUN_TAG
 from recovery.errors import ConflictError, DamagedObjectError, LeaseHeldError, TableExistsError
-from recovery.export_layout import DataFileWriter
 from recovery.leases import LEASE_SECONDS
 from recovery.runs import RunRecord, unfinished_run
 from recovery.testing.embedded_aws import ACCOUNT, REGION
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def plan(net: Process, plain: DynamoDBClient, table: str, monkeypatch: pytest.MonkeyPatch) -> RecoveryPlan:
+def plan(net: Process, plain: DynamoDBClient, table: str) -> RecoveryPlan:
     """The plan for a lost table of 40 items in several data files, with stream, TTL and a tag."""
-    # Files of a few items each: the limit is a default argument of the writer.
-    monkeypatch.setattr(DataFileWriter.__init__, "__defaults__", (400,))
     make_table(
         plain,
         table,
@@ -43,7 +40,7 @@ def plan(net: Process, plain: DynamoDBClient, table: str, monkeypatch: pytest.Mo
     net.faults.page_items = 10
     for item in some_items(40):
         plain.put_item(TableName=table, Item=item)
-    backup = net.back_up(table)
+    backup = net.back_up(table, file_raw_bytes=400)
     assert len(backup.data_objects) == 4
     plain.delete_table(TableName=table)
     made = net.plan(table)
@@ -267,7 +264,7 @@ def test_another_backup_or_target_does_not_continue_a_run(
     with pytest.raises(Crash):
         apply(net, plan)
     target, source = plan.target, plan.source
-    others = [
+    others: list[dict[str, Any]] = [
         {"backup_id": "20261123T030000Z-00000000"},
         {"target": target.model_copy(update={"name": f"{target.name}.more"})},
         {"target": target.model_copy(update={"name": target.name[:-1]})},

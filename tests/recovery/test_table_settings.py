@@ -170,21 +170,21 @@ def still(status: str) -> Any:
 
 def test_waiting_for_a_table_to_become_active(net: Process, table: str, arn: str) -> None:
     """CREATING and UPDATING are waited out, throttling meanwhile too."""
-    net.faults.change_answer("DescribeTable", still("CREATING"), times=3)
     net.faults.fail("DescribeTable", nth=2)
+    net.faults.change_answer("DescribeTable", still("CREATING"), times=3)
     wait_until_active(net.aws.dynamodb(), table, net.sleep)
     assert net.sleep.slept.count(POLL_SECONDS) == 2
+    assert len(net.sleep.slept) == 3
 
 
 def test_waiting_ends(net: Process, table: str, arn: str) -> None:
-    """After half an hour it is UnavailableError, exit 15, with the status; a rerun continues."""
-    net.faults.change_answer("DescribeTable", still("CREATING"), times=10_000)
-    with pytest.raises(UnavailableError, match="still CREATING"):
-        wait_until_active(net.aws.dynamodb(), table, _Short(net.sleep))
-
-
-class _Short(FakeSleep):
-    """Ends the wait after a few polls, for each of them is a call."""
+    """After half an hour, here after five polls, it is UnavailableError with the status; a rerun continues."""
+    net.faults.change_answer("DescribeTable", still("CREATING"), times=100)
+    with pytest.raises(UnavailableError, match="still CREATING") as caught:
+        wait_until_active(net.aws.dynamodb(), table, net.sleep, attempts=5)
+    assert "continues" in caught.value.hint
+    assert len(net.sleep.slept) == 4
+    assert POLL_SECONDS * POLL_ATTEMPTS == 30 * 60
 
 
 def test_waiting_for_a_table_that_vanishes(net: Process, table: str) -> None:

@@ -74,6 +74,24 @@ def test_a_poison_message_is_alerted_and_left_for_the_dead_letter_queue(parts: P
     assert titles == ["Event that cannot be understood", "Table deleted"]
 
 
+def test_a_defect_of_ours_is_alerted_too(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception that nobody foresaw: people are told, the message stays, and the watcher goes on."""
+
+    def defect(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(parts.pipeline, "take", defect)
+    parts.source.put(delete_table())
+    parts.watcher.step()
+    parts.watcher.step()
+    assert len(parts.source.waiting) == 1
+    (notice,) = parts.notifier.sent
+    assert "ZeroDivisionError" in notice.incident.reasons[0]
+    assert "could not be handled" in caplog.text
+
+
 def test_an_alert_that_fails_does_not_hold_up_the_queue(parts: Parts, clock: Clockwork) -> None:
     """The incident is stored, so the message is acknowledged; the alert is owed and sent later."""
     parts.notifier.failures = [UnavailableError("Slack is down")]
