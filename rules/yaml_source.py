@@ -1,29 +1,23 @@
-"""YAML with line numbers: loaded safely, and every place in it can be named in an error.
-
-YAML 1.2 (ruamel.yaml), so ``no`` and ``22:00`` stay text; duplicate keys are refused; aliases cannot blow up.
-"""
+"""YAML with line numbers: loaded safely, and every place in it can be named in an error."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from rules.errors import UsageError
+from rules.yaml_nodes import Node, NodeError, read_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
-MAX_NODES = 200_000
-MAX_DEPTH = 100
+_SHOWN = 80
+_LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,10 +50,10 @@ class FileFaultsError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class YamlSource:
-    """A loaded file: ``plain`` holds dicts, lists and scalars only, ``root`` remembers the places."""
+    """A loaded file: ``plain`` holds what JSON has and nothing else, ``root`` remembers the places."""
 
     path: str
-    root: Any
+    root: Node
     plain: Any
 
     def fault(self, place: Sequence[str | int], message: str) -> Fault:
@@ -72,111 +66,69 @@ class YamlSource:
     ) -> list[Fault]:
         """The faults that pydantic found, each at its line, with what was probably meant."""
         return [
-            self.fault(
-                [*prefix, *detail["loc"]], _explain(detail["type"], detail["msg"], detail["loc"], model)
-            )
-            for detail in error.errors()
+            self.fault([*prefix, *detail["loc"]], _explain(detail, model))
+            for detail in error.errors(include_url=False)
         ]
 
 
 def load_yaml(text: str, path: str) -> YamlSource:
     """The document in ``text``; ``path`` is only for messages.
 
-    Raises FileFaultsError for anything that is not one safe YAML document.
+    Raises FileFaultsError for anything that is not one safe YAML document (see ``read_nodes``).
     """
-    yaml = YAML(typ="rt", pure=True)
-    yaml.allow_duplicate_keys = False
     try:
-        root = yaml.load(text)
-        return YamlSource(path, root, _Plain(path).value(root, 0))
-    except DuplicateKeyError as error:
-        mark = error.problem_mark
-        key = str(error.problem).partition('"')[2].partition('"')[0]
-        raise FileFaultsError(
-            [Fault(path, mark.line + 1, mark.column + 1, f"key {key!r} appears twice")]
-        ) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = f"not valid YAML: {error.problem or error.context}"
-        raise FileFaultsError([Fault(path, line, column, message)]) from error
-    except (YAMLError, ValueError, RecursionError, TypeError) as error:
-        raise FileFaultsError(
-            [Fault(path, 0, 0, f"not valid YAML: {str(error) or type(error).__name__}")]
-        ) from error
+        root = read_nodes(text)
+    except NodeError as error:
+        raise FileFaultsError([Fault(path, error.line, error.column, _one_line(error.message))]) from error
+    return YamlSource(path, root, root.value)
 
 
-class _Plain:
-    """Turns ruamel's nodes into plain values, counting what aliases repeat (the 'billion laughs')."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.nodes = 0
-
-    def value(self, node: Any, depth: int) -> Any:
-        self.nodes += 1
-        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise ValueError("too large or too deeply nested")
-        if isinstance(node, dict):
-            return {self._key(key): self.value(child, depth + 1) for key, child in node.items()}
-        if isinstance(node, list):
-            return [self.value(child, depth + 1) for child in node]
-        return self._scalar(node)
-
-    def _scalar(self, node: Any) -> Any:
-        if node is None or isinstance(node, bool):
-            return node
-        for kind in (int, float, str):
-            if isinstance(node, kind):
-                return kind(node)
-        if isinstance(node, (datetime, date)):
-            return node
-        raise ValueError(f"a value of an unknown kind: {node!r:.80}")
-
-    def _key(self, key: Any) -> str:
-        if not isinstance(key, str):
-            raise ValueError(f"a key must be text: {key!r:.80}")  # noqa: TRY004 - one kind of fault for the caller
-        return str(key)
-
-
-def _position(root: Any, place: Sequence[str | int]) -> tuple[int, int]:
+def _position(root: Node, place: Sequence[str | int]) -> tuple[int, int]:
     """Line and column (from 1) of the deepest part of ``place`` that exists."""
     node, found = root, (1, 1)
     for part in place:
-        if isinstance(node, CommentedMap) and part in node:
-            line, column = node.lc.key(part)
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line, column = node.lc.item(part)
+        if node.entries is not None and isinstance(part, str) and part in node.entries:
+            found, node = node.keys[part], node.entries[part]
+        elif node.items is not None and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            found = (node.line, node.column)
         else:
             break
-        found = (line + 1, column + 1)
-        node = node[part]
     return found
 
 
-def _explain(kind: str, message: str, place: Sequence[str | int], model: type[BaseModel]) -> str:
-    name = str(place[-1]) if place else ""
-    if kind == "extra_forbidden":
-        return f"unknown key {name!r}" + did_you_mean(name, _field_names(model))
-    if kind == "missing":
+def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    place = detail["loc"]
+    name = str(place[-1])[:_SHOWN] if place else ""
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {name!r}" + did_you_mean(name, _keys_at(model, place[:-1]))
+    if detail["type"] == "missing":
         return f"missing key {name!r}"
-    return f"{name}: {message[:1].lower()}{message[1:]}" if name else message
+    message = detail["msg"].removeprefix("Value error, ")
+    message = _one_line(f"{message[:1].lower()}{message[1:]}")
+    given = detail["input"]
+    if detail["type"] in {"enum", "literal_error"} and isinstance(given, str):
+        message += did_you_mean(given[:_SHOWN], re.findall(r"'([^']*)'", message))
+    return f"{name}: {message}" if name else message
 
 
-def _field_names(model: type[BaseModel]) -> list[str]:
-    """All field names of a model and the models in it."""
-    names: dict[str, None] = {}
-    stack: list[type[BaseModel]] = [model]
-    seen: set[type[BaseModel]] = set()
-    while stack:
-        current = stack.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        for name, field in current.model_fields.items():
-            names[field.alias or name] = None
-            stack.extend(_models_in(field.annotation))
-    return list(names)
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST]
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys that are known at a place. Indexes and the keys of free mappings lead to the models below."""
+    models = [model]
+    for part in place:
+        below = [
+            found
+            for one in models
+            for name, field in one.model_fields.items()
+            if (field.alias or name) == part
+            for found in _models_in(field.annotation)
+        ]
+        models = below or models
+    return [field.alias or name for one in models for name, field in one.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -24,7 +24,8 @@ import tenacity
 from watcher.incidents import NoticeKind
 from watcher.slack_client import posting_client, reading_client
 from watcher.slack_errors import SlackDeniedError, SlackRefusedError, SlackUnavailableError, slack_errors
-from watcher.slack_message import SlackMessage, escaped, opened_message, plain_text, thread_message
+from watcher.slack_message import escaped, opened_message, thread_message
+from watcher.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.rendering import ProgressBars, plan_lines, report_lines
-from watcher.slack_message import SlackMessage, plain_text
+from watcher.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console

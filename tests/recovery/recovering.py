@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from recovery.restore_write import WriteEngine
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.faults import Faults, FaultyVault
 from recovery.testing.memory_vault import MemoryVault
+from recovery.vault import body_of
 from recovery.wire import RawTables
 
 if TYPE_CHECKING:
@@ -166,6 +168,20 @@ def _comparable(attribute: Item) -> Any:
     if kind in {"SS", "BS"}:
         return kind, sorted(value)
     return kind, value
+
+
+def copy_to_account(net: Process, backup: Manifest, account: str) -> None:
+    """Put the same backup into the vault as another account's."""
+    table = backup.table.model_copy(update={"account": account})
+    body = body_of(net.catalog.definition(backup).model_copy(update={"table": table}))
+    entry = backup.objects[0].model_copy(
+        update={"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    )
+    moved = backup.model_copy(update={"table": table, "objects": (entry, *backup.objects[1:])})
+    for data in backup.objects[1:]:
+        net.store.put_new(moved.folder + data.key, net.store.get(backup.folder + data.key).body)
+    net.store.put_new(f"{moved.folder}table.json", body)
+    net.store.put_new(f"{moved.folder}manifest.json", body_of(moved))
 
 
 VOLATILE = (

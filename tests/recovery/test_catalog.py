@@ -236,6 +236,11 @@ def twice(document: dict[str, Any]) -> None:
     document["item_count"] += data["items"]
 
 
+def other_size(document: dict[str, Any]) -> None:
+    """A size that is not the object's, with the right checksum."""
+    document["objects"][0]["size"] += 1
+
+
 def negative(document: dict[str, Any]) -> None:
     """A size that no object has."""
     document["objects"][0]["size"] = -1
@@ -326,6 +331,14 @@ def test_a_digest_that_does_not_fit_is_found_after_the_load(net: Process, backup
     with pytest.raises(RestoreMismatchError) as caught:
         net.recover(backup.table.name)
     assert caught.value.exit_code == 13
+
+
+def test_a_forged_size_is_found(net: Process, backup: Manifest) -> None:
+    """The size of an object counts as much as its checksum."""
+    forge(net.store, backup, other_size)
+    forged = net.catalog.latest(ACCOUNT, REGION, backup.table.name)
+    with pytest.raises(DamagedObjectError, match=r"table\.json: holds \d+ bytes, the manifest says \d+"):
+        net.catalog.check_objects(forged)
 
 
 def test_a_manifest_without_the_definition(net: Process, backup: Manifest) -> None:

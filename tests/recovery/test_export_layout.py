@@ -245,6 +245,14 @@ def test_a_broken_file_is_an_error_without_its_content(data: bytes) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_every_flipped_byte_of_the_data_is_seen() -> None:
+    """Wherever in the compressed data or its trailer a byte changes, it is ValueError and nothing else."""
+    for place in range(10, len(GOOD)):  # the ten bytes before are gzip's header, with a time in it
+        flipped = GOOD[:place] + bytes([GOOD[place] ^ 0xFF]) + GOOD[place + 1 :]
+        with pytest.raises(ValueError, match=r"line|gzip"):
+            list(read_items(io.BytesIO(flipped)))
+
+
 def test_lines_before_a_broken_one_have_been_handed_out() -> None:
     """The error names the line's number."""
     stream = io.BytesIO(gzip.compress(b'{"Item":{}}\n{"Item":{}}\nbroken\n'))

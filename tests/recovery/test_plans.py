@@ -14,7 +14,7 @@ from recovery.errors import BackupNotFoundError
 from recovery.plans import RecoveryPlan
 from recovery.vault import body_of
 from rules.errors import UnsafeError, UsageError
-from tests.recovery.recovering import make_table, some_items
+from tests.recovery.recovering import copy_to_account, make_table, some_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -118,23 +118,6 @@ def test_another_place_needs_leave(
     assert f"{plan.target.account}/{plan.target.region}" == shown
 
 
-def copy_to_account(net: Process, backup: Manifest, account: str) -> None:
-    """The same backup, as another account's."""
-    table = backup.table.model_copy(update={"account": account})
-    definition = net.catalog.definition(backup).model_copy(update={"table": table})
-    body = body_of(definition)
-    moved = backup.model_copy(update={"table": table})
-    net.store.put_new(f"{moved.folder}table.json", body)
-    entry = moved.objects[0].model_copy(update={"size": len(body), "sha256": sha256(body)})
-    moved = moved.model_copy(update={"objects": (entry, *moved.objects[1:])})
-    net.store.put_new(f"{moved.folder}manifest.json", body_of(moved))
-
-
-def sha256(body: bytes) -> str:
-    """As manifests have it."""
-    return hashlib.sha256(body).hexdigest()
-
-
 @pytest.mark.parametrize("wish", [{"as_name": "copy-of-it"}, {"as_copy": True}])
 def test_a_copy_leaves_out_what_belongs_to_the_original(
     net: Process, backup: Manifest, wish: dict[str, Any]
@@ -173,7 +156,7 @@ def replace_definition(net: Process, backup: Manifest, definition: Any) -> None:
     """Another table.json, with the manifest made to fit."""
     body = body_of(definition)
     document = json.loads(net.store.get(f"{backup.folder}manifest.json").body)
-    document["objects"][0].update(size=len(body), sha256=sha256(body))
+    document["objects"][0].update(size=len(body), sha256=hashlib.sha256(body).hexdigest())
     for key, content in (("table.json", body), ("manifest.json", json.dumps(document).encode())):
         net.store.delete(backup.folder + key)
         net.store.put_new(backup.folder + key, content)

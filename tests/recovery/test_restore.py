@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
-import tracemalloc
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from recovery.definition import RUN_TAG
 from recovery.errors import AwsError, DamagedObjectError, RestoreMismatchError, TableExistsError
 from recovery.leases import take_lease
-from recovery.manifest import BackupObject
-from recovery.progress import NoProgress
-from recovery.restore_write import WriteEngine, batches
-from recovery.runs import start_run
 from recovery.testing.embedded_aws import ACCOUNT, REGION
-from recovery.testing.memory_vault import MemoryVault
 from rules.errors import AccessDeniedError, LockedError, UnavailableError, UnsafeError
 from tests.recovery.recovering import WHO, all_items, comparable, definition_of, make_table, some_items
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from recovery.plans import RecoveryPlan
     from recovery.testing.embedded_aws import EmbeddedEndpoint
-    from recovery.wire import RawTables
     from tests.recovery.recovering import Item, Process
 
 
@@ -293,79 +286,39 @@ def test_a_changed_value_is_a_mismatch(net: Process, plain: DynamoDBClient, tabl
         net.recovery().apply(plan, WHO)
 
 
-def test_data_that_changes_between_check_and_load(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """The load checks once more what it reads: an object that was swapped after the check is named."""
+def cut(body: bytes) -> bytes:
+    """Damaged so that it cannot be read."""
+    return body[:-4] + b"\x00\x00\x00\x00"
+
+
+def other_items(body: bytes) -> bytes:
+    """Another file that reads well and has as many lines."""
+    return gzip.compress(gzip.decompress(body).replace(b"item-", b"evil-"))
+
+
+@pytest.mark.parametrize("damage", [cut, other_items])
+def test_data_that_changes_between_check_and_load(
+    net: Process, plain: DynamoDBClient, table: str, damage: Callable[[bytes], bytes]
+) -> None:
+    """The load checks once more what it reads: an object that was exchanged after the check is named."""
     plan = lost(net, plain, table, some_items(3))
     (entry,) = net.catalog.get(ACCOUNT, REGION, table, plan.backup_id).data_objects
     key = plan.source.folder + plan.backup_id + "/" + entry.key
     body = net.store.get(key).body
 
-    def damage(request: Any, **_: object) -> None:
+    def exchange(request: Any, **_: object) -> None:
         net.store.delete(key)
-        net.store.put_new(key, body[:-4] + b"\x00\x00\x00\x00")
+        net.store.put_new(key, damage(body))
 
     events = net.aws.dynamodb().meta.events
-    events.register_first("before-send.dynamodb.CreateTable", damage)
+    events.register_first("before-send.dynamodb.CreateTable", exchange)
     try:
         with pytest.raises(DamagedObjectError) as caught:
             net.recovery().apply(plan, WHO)
     finally:
-        events.unregister("before-send.dynamodb.CreateTable", damage)
+        events.unregister("before-send.dynamodb.CreateTable", exchange)
     assert caught.value.key == key
     assert net.recovery().unfinished(plan) is not None
-
-
-def test_the_load_keeps_memory_flat(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """However large a file is, only a bounded number of batches is under way."""
-    plan = lost(net, plain, table, [])
-    backup = net.catalog.get(ACCOUNT, REGION, table, plan.backup_id)
-    make_table(plain, table)
-    item = b'{"pk":{"S":"same"},"x":{"S":"%b"}}' % (b"x" * 100_000)
-    most = 0
-
-    class _Tables:
-        """Takes batches, and looks at the memory."""
-
-        def put_batch(self, name: str, items: Any) -> list[bytes]:
-            nonlocal most
-            most = max(most, tracemalloc.get_traced_memory()[0])
-            return []
-
-    engine = WriteEngine(cast("RawTables", _Tables()), BigVault(item, 600), net.sleep, workers=2)
-    run = start_run(net.vault, net.clock, plan, WHO)
-    lease = take_lease(net.vault, net.clock, "flat", WHO)
-    files = (BackupObject(key="data/big.json.gz", size=1, sha256=BigVault(item, 600).sha256, items=600),)
-    tracemalloc.start()
-    try:
-        engine.load(backup.model_copy(update={"objects": files}), table, run, lease, NoProgress())
-    finally:
-        tracemalloc.stop()
-    assert 0 < most < 25 * 1024 * 1024  # of 60 MB
-
-
-class BigVault(MemoryVault):
-    """A vault with one large file that compresses to nearly nothing."""
-
-    def __init__(self, item: bytes, count: int) -> None:
-        super().__init__()
-        self._body = gzip.compress(b'{"Item":%b}\n' % item, 1) * count
-        self.sha256 = hashlib.sha256(self._body).hexdigest()
-
-    def open(self, key: str) -> BinaryIO:
-        """The same body whatever the key."""
-        return io.BytesIO(self._body)
-
-
-def test_items_larger_than_a_batch_go_alone(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """Batches stay under their size even where one item nearly fills one; none is empty."""
-    sizes = [len(b"".join(batch)) for batch in batches_of([2_500_000, 2_500_000, 10, 4_300_000, 10, 10])]
-    assert sizes == [2_500_000, 2_500_010, 4_300_000, 20]
-    assert [len(batch) for batch in batches_of([1] * 51)] == [25, 25, 1]
-
-
-def batches_of(sizes: list[int]) -> list[list[bytes]]:
-    """How items of these sizes are put together."""
-    return list(batches(b"x" * size for size in sizes))
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])

@@ -22,7 +22,15 @@ from recovery.testing.faults import Crash
 from rules.actors import Actor, ActorKind, Tool
 from rules.errors import UnsafeError, UsageError
 from rules.events import ChangeEvent, Resource
-from tests.recovery.recovering import WHO, all_items, comparable, definition_of, make_table, some_items
+from tests.recovery.recovering import (
+    WHO,
+    all_items,
+    comparable,
+    copy_to_account,
+    definition_of,
+    make_table,
+    some_items,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -99,6 +107,20 @@ def test_a_copy_can_be_refreshed_every_night(
     described = plain.describe_table(TableName=target)["Table"]
     assert described["DeletionProtectionEnabled"] is False
     assert "StreamSpecification" not in described
+
+
+def test_a_copy_of_the_same_name_elsewhere_can_be_refreshed_too(
+    net: Process, plain: DynamoDBClient, source: str
+) -> None:
+    """From a production account into a testing account the names are equal, and yet it is a copy, unprotected."""
+    production = "9" * 12
+    copy_to_account(net, net.catalog.latest(ACCOUNT, REGION, source), production)
+    plain.update_table(TableName=source, DeletionProtectionEnabled=False)
+    plain.delete_table(TableName=source)
+    for _ in range(2):
+        refresh(net, mapped((source, source), source_account=production))
+    assert all_items(plain, source) == comparable(some_items(5))
+    assert plain.describe_table(TableName=source)["Table"]["DeletionProtectionEnabled"] is False
 
 
 def test_a_first_refresh_needs_no_table(net: Process, plain: DynamoDBClient, source: str) -> None:

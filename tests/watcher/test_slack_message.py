@@ -25,16 +25,9 @@ from watcher.incidents import (
     RecoveryPoint,
     Subject,
 )
-from watcher.slack_message import (
-    SlackMessage,
-    clean,
-    escaped,
-    event_url,
-    opened_message,
-    plain_text,
-    thread_message,
-)
-from watcher.testing.slack import MAX_ALL_BLOCKS, check_blocks
+from watcher.slack_message import clean, escaped, event_url, opened_message, thread_message
+from watcher.slack_text import SlackMessage, plain_text
+from watcher.testing.slack_blocks import MAX_ALL_BLOCKS, check_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from watcher.testing.slack_blocks import RefusalError, check_blocks
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -31,14 +33,8 @@ BOT_ID = "B0SAFETYNET"
 BOT_USER_ID = "U0SAFETYNET"
 CHANNELS = {"C0ALERTS": "dynamodb-alerts"}
 
-MAX_BLOCKS, MAX_HEADER, MAX_TEXT, MAX_FIELD = 50, 150, 3000, 2000
-MAX_FIELDS, MAX_ACTIONS, MAX_CONTEXT = 10, 25, 10
-# Nowhere documented; measured by users of chat.postMessage (slackapi/bolt-js issue 2509).
-MAX_ALL_BLOCKS = 13_000
 MAX_POSTED_TEXT, MAX_UPDATED_TEXT = 40_000, 4_000
 MAX_PAGE = 999
-
-_UNCHECKED_BLOCKS = frozenset({"divider", "image", "rich_text", "input", "file", "video", "markdown"})
 
 
 class FaultKind(StrEnum):
@@ -111,15 +107,6 @@ class _Answer:
     body: Mapping[str, Any]
     headers: Mapping[str, str]
     delay: float = 0
-
-
-class _RefusalError(Exception):
-    """Slack's ``"ok": false``: the code and what is wrong in words."""
-
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(code)
-        self.code = code
-        self.detail = detail
 
 
 class SlackStandIn:
@@ -253,7 +240,7 @@ class SlackStandIn:
             return _failed(fault)
         try:
             body = self._done(method, token, arguments)
-        except _RefusalError as error:
+        except RefusalError as error:
             body = _refusal(error)
         if fault is not None and fault.kind is FaultKind.LOST_ANSWER:
             return None
@@ -275,11 +262,11 @@ class SlackStandIn:
             "conversations.replies": self._replies,
         }
         if method not in methods:
-            raise _RefusalError("unknown_method")
+            raise RefusalError("unknown_method")
         if not token:
-            raise _RefusalError("not_authed")
+            raise RefusalError("not_authed")
         if token != self.token:
-            raise _RefusalError("invalid_auth")
+            raise RefusalError("invalid_auth")
         return {"ok": True, **methods[method](arguments)}
 
     def _auth_test(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,7 +283,7 @@ class SlackStandIn:
         asked = str(arguments.get("channel", "")).removeprefix("#")
         channel = next((key for key, name in self.channels.items() if asked in (key, name)), None)
         if channel is None:
-            raise _RefusalError("channel_not_found")
+            raise RefusalError("channel_not_found")
         text, blocks = _content(arguments)
         thread_ts = arguments.get("thread_ts")
         if thread_ts is not None:
@@ -311,12 +298,12 @@ class SlackStandIn:
         channel, ts = self._channel(arguments), str(arguments.get("ts", ""))
         found = next((old for old in self._messages if (old.channel, old.ts) == (channel, ts)), None)
         if found is None:
-            raise _RefusalError("message_not_found")
+            raise RefusalError("message_not_found")
         if found.bot_id != BOT_ID:
-            raise _RefusalError("cant_update_message")
+            raise RefusalError("cant_update_message")
         text, blocks = _content(arguments)
         if len(text) > MAX_UPDATED_TEXT:
-            raise _RefusalError("msg_too_long")
+            raise RefusalError("msg_too_long")
         # Slack: metadata that is not given is kept; blocks that are not given are removed when text is.
         metadata = _metadata(arguments) if "metadata" in arguments else found.metadata
         updated = replace(found, text=text, blocks=blocks, metadata=metadata, edited=True)
@@ -337,16 +324,16 @@ class SlackStandIn:
     def _channel(self, arguments: Mapping[str, Any]) -> str:
         channel = str(arguments.get("channel", ""))
         if channel not in self.channels:
-            raise _RefusalError("channel_not_found")
+            raise RefusalError("channel_not_found")
         return channel
 
     def _parent(self, channel: str, ts: str, *, malformed: str) -> PostedMessage:
         seconds, _, fraction = ts.partition(".")
         if not (seconds.isdigit() and fraction.isdigit()):
-            raise _RefusalError(malformed)
+            raise RefusalError(malformed)
         found = next((old for old in self._messages if (old.channel, old.ts) == (channel, ts)), None)
         if found is None:
-            raise _RefusalError("thread_not_found")
+            raise RefusalError("thread_not_found")
         return found
 
     def _next_ts(self) -> str:
@@ -413,7 +400,7 @@ def _failed(fault: Fault) -> _Answer:
     return _Answer(fault.status, {"ok": False, "error": fault.code}, headers)
 
 
-def _refusal(error: _RefusalError) -> dict[str, Any]:
+def _refusal(error: RefusalError) -> dict[str, Any]:
     messages = {"response_metadata": {"messages": [f"[ERROR] {error.detail}"]}} if error.detail else {}
     return {"ok": False, "error": error.code, **messages}
 
@@ -425,16 +412,16 @@ def _decoded(value: Any, code: str) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise _RefusalError(code) from error
+        raise RefusalError(code) from error
 
 
 def _content(arguments: Mapping[str, Any]) -> tuple[str, tuple[dict[str, Any], ...]]:
     text = str(arguments.get("text") or "")
     blocks = _decoded(arguments.get("blocks") or [], "invalid_blocks_format")
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
-        raise _RefusalError("invalid_blocks_format")
+        raise RefusalError("invalid_blocks_format")
     if not text and not blocks:
-        raise _RefusalError("no_text")
+        raise RefusalError("no_text")
     check_blocks(blocks)
     return text, tuple(blocks)
 
@@ -444,60 +431,10 @@ def _metadata(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     if not metadata:
         return None
     if not isinstance(metadata, dict):
-        raise _RefusalError("invalid_metadata_format")
+        raise RefusalError("invalid_metadata_format")
     if not isinstance(metadata.get("event_type"), str) or not isinstance(metadata.get("event_payload"), dict):
-        raise _RefusalError("invalid_metadata_schema")
+        raise RefusalError("invalid_metadata_schema")
     return metadata
-
-
-def check_blocks(blocks: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse what Slack refuses: the limits are those of the Block Kit reference."""
-    _limit(len(blocks), MAX_BLOCKS, "more than 50 blocks")
-    for block in blocks:
-        _check_block(block, block.get("fields") or [], block.get("elements") or [])
-    if _length(json.dumps(list(blocks), ensure_ascii=False)) > MAX_ALL_BLOCKS:
-        raise _RefusalError("msg_blocks_too_long")
-
-
-def _check_block(block: Mapping[str, Any], fields: Sequence[Any], elements: Sequence[Any]) -> None:
-    match block.get("type"):
-        case "header":
-            _check_text(block.get("text"), MAX_HEADER, plain=True)
-        case "section":
-            _limit(len(fields), MAX_FIELDS, "more than 10 fields")
-            for field in fields:
-                _check_text(field, MAX_FIELD)
-            if "text" in block or not fields:
-                _check_text(block.get("text"), MAX_TEXT)
-        case "actions":
-            _limit(len(elements), MAX_ACTIONS, "more than 25 elements in actions")
-        case "context":
-            _limit(len(elements), MAX_CONTEXT, "more than 10 elements in context")
-            for element in elements:
-                if element.get("type") != "image":
-                    _check_text(element, MAX_TEXT)
-        case kind if kind not in _UNCHECKED_BLOCKS:
-            raise _RefusalError("invalid_blocks", f"unsupported type: {kind}")
-
-
-def _check_text(text: Any, limit: int, *, plain: bool = False) -> None:
-    if not isinstance(text, dict) or text.get("type") not in {"plain_text"} | (
-        set() if plain else {"mrkdwn"}
-    ):
-        raise _RefusalError("invalid_blocks", "missing or unsupported text object")
-    if not text.get("text"):
-        raise _RefusalError("invalid_blocks", "must be more than 0 characters")
-    _limit(_length(str(text["text"])), limit, f"must be less than {limit + 1} characters")
-
-
-def _limit(count: int, limit: int, detail: str) -> None:
-    if count > limit:
-        raise _RefusalError("invalid_blocks", detail)
-
-
-def _length(text: str) -> int:
-    """In UTF-16 units, the strictest way in which Slack may count."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _in_range(message: PostedMessage, arguments: Mapping[str, Any]) -> bool:
@@ -514,13 +451,13 @@ def _number(ts: Any) -> int:
     try:
         return int(seconds) * 1_000_000 + int(f"{fraction:0<6.6}")
     except ValueError as error:
-        raise _RefusalError("invalid_ts_oldest") from error
+        raise RefusalError("invalid_ts_oldest") from error
 
 
 def _page(found: list[PostedMessage], arguments: Mapping[str, Any], *, default_limit: int) -> dict[str, Any]:
     asked = str(arguments.get("limit") or default_limit)
     if not asked.isdigit():
-        raise _RefusalError("invalid_limit")
+        raise RefusalError("invalid_limit")
     limit = max(1, min(int(asked), MAX_PAGE))
     start = 0
     cursor = str(arguments.get("cursor") or "")
@@ -530,7 +467,7 @@ def _page(found: list[PostedMessage], arguments: Mapping[str, Any], *, default_l
             after = base64.b64decode(cursor, validate=True).decode().removeprefix("next_ts:")
             start = [message.ts for message in found].index(after)
         except ValueError as error:
-            raise _RefusalError("invalid_cursor") from error
+            raise RefusalError("invalid_cursor") from error
     page, rest = found[start : start + limit], found[start + limit :]
     following = base64.b64encode(f"next_ts:{rest[0].ts}".encode()).decode() if rest else ""
     with_metadata = str(arguments.get("include_all_metadata", "0")).lower() in {"1", "true"}
