@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recovery.manifest import Manifest
     from recovery.progress import Progress
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.callback()

@@ -34,7 +34,7 @@ from recovery.testing.embedded_aws import REGION, EmbeddedAws, EmbeddedEndpoint
 from rules.errors import UsageError
 from watcher.testing.slack import SlackStandIn
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(epilog="Example: safetynet demo --yes --keep")

@@ -12,7 +12,7 @@ from cli.rendering import incident_lines, incidents_list, print_json, stdout
 from recovery.errors import DamagedObjectError
 from watcher.incidents import Incident
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.callback()

@@ -15,7 +15,7 @@ from cli.wording import moment
 from recovery.intents import Declaration
 from rules.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 

@@ -14,7 +14,7 @@ from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, st
 from recovery.errors import TableExistsError
 from rules.errors import PartialError, UsageError
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(epilog="Example: safetynet recover 20261123T031200Z-shop-prod-orders-1a2b3c4d")

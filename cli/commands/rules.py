@@ -14,7 +14,7 @@ from rules.errors import UsageError
 from rules.rule_tests import RuleTestResult, run_rule_tests, untested_rules
 from rules.rulefile import expired, load_rules
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 Paths = Annotated[
     list[Path] | None,

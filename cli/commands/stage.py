@@ -12,7 +12,7 @@ from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, st
 from recovery.staging import StagingPlan, apply_staging, plan_staging
 from rules.errors import CancelledError, UsageError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.callback()

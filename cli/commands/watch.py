@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # With --once nobody waits for events to come; a short poll asks all of SQS's servers all the same.
 ONCE_POLL_SECONDS = 1
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(epilog="Example: SAFETYNET_SLACK__TOKEN=xoxb-... safetynet watch")
