@@ -17,7 +17,7 @@ from recovery.digest import ContentDigest, canonical_number
 if TYPE_CHECKING:
     import random
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=40, deadline=None)
 
 numbers = st.one_of(
     st.integers(-(10**38) + 1, 10**38 - 1).map(str),
