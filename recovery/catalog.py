@@ -59,19 +59,43 @@ class Catalog:
         found.sort(key=lambda manifest: manifest.time, reverse=True)
         return Listing(tuple(found), tuple(damaged))
 
+    def newest(
+        self, account: str, region: str, table: str, count: int, before: datetime | None = None
+    ) -> Listing:
+        """The newest ``count`` whole backups, of those taken before a time if one is given.
+
+        Backup ids sort by time, so only as many manifests are read as it takes to find them; ``damaged``
+        names those that were met on the way.
+        """
+        folder = f"{BACKUPS}{account}/{region}/{table}/"
+        found: list[Manifest] = []
+        damaged: list[DamagedObjectError] = []
+        for backup_id in sorted(self.vault.folders(folder), reverse=True):
+            if len(found) == count:
+                break
+            try:
+                backup = self._manifest(folder, backup_id)
+            except ObjectNotFoundError:
+                continue  # begun but not finished: invisible
+            except DamagedObjectError as error:
+                damaged.append(error)
+                continue
+            if before is None or backup.time < before:
+                found.append(backup)
+        return Listing(tuple(found), tuple(damaged))
+
     def latest(self, account: str, region: str, table: str, before: datetime | None = None) -> Manifest:
         """The newest whole backup of a table, of those taken before a time if one is given.
 
         Raises BackupNotFoundError, DamagedObjectError if there are only such.
         """
-        listing = self.backups(account, region, table)
-        for backup in listing.backups:
-            if before is None or backup.time < before:
-                return backup
+        listing = self.newest(account, region, table, 1, before)
+        if listing.backups:
+            return listing.backups[0]
         if listing.damaged:
             raise listing.damaged[0]
         place = f"in {account}/{region} in {self.vault.location}"
-        if listing.backups:
+        if before is not None and self.newest(account, region, table, 1).backups:
             raise BackupNotFoundError(
                 f"all backups of table {table} {place} were taken after {before:%Y-%m-%d %H:%M:%S} UTC",
                 hint="They are of a table that took its place. See `safetynet backup list`, choose with --backup.",

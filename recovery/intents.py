@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INTENTS = "intents/"
 LONGEST = timedelta(days=7)
+LATE_EVENTS = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class IntentStore:
     def all(self) -> list[Intent]:
         """Every intent, oldest first. Raises DamagedObjectError naming one that cannot be read."""
         return [document(Intent, self._vault.get(info.key)) for info in self._vault.list(INTENTS)]
+
+    def recent(self) -> list[Intent]:
+        """The intents that may still cover a change of the last days. Raises as ``all``.
+
+        An intent's id begins with the time of its declaration, and none lasts longer than ``LONGEST``; the
+        margin is for events that arrive late.
+        """
+        oldest = compact(self._clock() - LONGEST - LATE_EVENTS)
+        infos = self._vault.list(INTENTS, after=f"{INTENTS}{oldest}")
+        return [document(Intent, self._vault.get(info.key)) for info in infos]
 
     def revoke(self, intent_id: str) -> Intent:
         """End an intent now; what it covered before stays covered. Raises NotFoundError."""

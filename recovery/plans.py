@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,7 +104,7 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
     backup = (
         catalog.get(wish.account, wish.region, wish.table, wish.backup_id)
         if wish.backup_id
-        else catalog.latest(wish.account, wish.region, wish.table, wish.deleted_at)
+        else catalog.latest(wish.account, wish.region, wish.table, _end_of_second(wish.deleted_at))
     )
     definition = catalog.definition(backup)
     target = _target(aws, wish)
@@ -196,3 +197,8 @@ def backup_of(catalog: Catalog, plan: RecoveryPlan) -> Manifest:
     """The manifest that a plan was made from. Raises BackupNotFoundError, DamagedObjectError."""
     source = plan.source
     return catalog.get(source.account, source.region, source.name, plan.backup_id)
+
+
+def _end_of_second(moment: datetime | None) -> datetime | None:
+    """CloudTrail cuts times to whole seconds; a backup of that very second is from before the deletion."""
+    return None if moment is None or moment.microsecond else moment + timedelta(seconds=1)

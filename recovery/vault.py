@@ -33,11 +33,12 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One line of a listing; ``size`` in bytes."""
+    """One line of a listing; ``size`` in bytes. An object has changed when its ``etag`` has."""
 
     key: str
     size: int
     modified: datetime
+    etag: str
 
 
 class Vault(Protocol):
@@ -88,8 +89,8 @@ class Vault(Protocol):
         """Remove an object; one that is not there is no error."""
         ...
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """All objects under a prefix, in key order."""
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        """All objects under a prefix, in key order; only those with a key behind ``after`` if one is given."""
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, TypedDict, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, cast
 
 from recovery.aws import aws_errors
 from recovery.errors import AwsError, ConflictError, ObjectNotFoundError
@@ -123,16 +123,17 @@ class S3Vault:
         with self._errors(key, "delete"):
             self._client.delete_object(Bucket=self._bucket, Key=self.full_key(key))
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See Vault.list."""
+        start: Any = {"StartAfter": self.full_key(after)} if after else {}
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self.full_key(prefix)
+            Bucket=self._bucket, Prefix=self.full_key(prefix), **start
         )
         with self._errors(prefix, "list"):
             for page in pages:
                 for entry in page.get("Contents", []):
                     key = entry["Key"].removeprefix(self._prefix)
-                    yield ObjectInfo(key, entry["Size"], entry["LastModified"])
+                    yield ObjectInfo(key, entry["Size"], entry["LastModified"], entry["ETag"])
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See Vault.folders."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from rules.errors import NotFoundError, SafetyNetError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN_RECOVERY_POINTS = 3
+# CloudTrail cuts times to whole seconds: the change came up to a second later.
+EVENT_TIME_STEP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,21 @@ class VaultFacts:
 
     def _declared(self) -> Sequence[Intent] | Unknown:
         try:
-            return self._intents.all()
+            return self._intents.recent()
         except SafetyNetError as error:
             log.warning("intents cannot be read: %s", error)
             return Unknown(str(error))
 
     def _backups(self, event: ChangeEvent) -> Sequence[Manifest] | Unknown:
-        """Whole backups from before the event, newest first."""
+        """The newest whole backups from before the event."""
         try:
-            listing = self._catalog.backups(event.account, event.region, event.resource.name)
+            listing = self._catalog.newest(
+                event.account,
+                event.region,
+                event.resource.name,
+                SHOWN_RECOVERY_POINTS,
+                before=event.time + EVENT_TIME_STEP,
+            )
         except SafetyNetError as error:
             log.warning("the catalog cannot be read: %s", error)
             return Unknown(str(error))

@@ -80,6 +80,23 @@ class IncidentStore:
             except ObjectNotFoundError:
                 continue  # removed between the listing and the look
 
+    def changed(self, seen: dict[str, str]) -> Iterator[tuple[str, Incident | DamagedObjectError]]:
+        """(key, incident) of every incident whose etag is not the one in ``seen``, which is brought up to date.
+
+        So a watcher that looks again and again reads only what has changed since it last looked.
+        """
+        for info in self._vault.list(INCIDENTS):
+            if seen.get(info.key) == info.etag:
+                continue
+            try:
+                found: Incident | DamagedObjectError = document(Incident, self._vault.get(info.key))
+            except DamagedObjectError as error:
+                found = error
+            except ObjectNotFoundError:
+                continue
+            seen[info.key] = info.etag
+            yield info.key, found
+
     @staticmethod
     def _key(incident_id: str) -> str:
         match = _DATED_ID.match(incident_id)

@@ -65,6 +65,7 @@ class Outbox:
         self._notifiers = {notifier.name: notifier for notifier in notifiers}
         self._clock = clock
         self._takeover = timedelta(seconds=takeover_seconds)
+        self._settled: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,10 +75,11 @@ class Outbox:
     def deliver_all(self) -> int:
         """Send everything that any incident owes and that is due; returns how many were sent."""
         sent = 0
-        for found in self._incidents.all():
+        for key, found in self._incidents.changed(self._settled):
             if isinstance(found, DamagedObjectError):
                 log.error("an incident cannot be read: %s", found)
             elif found.unsent:
+                del self._settled[key]  # looked at again until nothing is owed
                 sent += self.deliver(found.id)
         return sent
 

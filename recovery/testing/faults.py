@@ -213,9 +213,9 @@ class FaultyVault:
         """See Vault.delete."""
         self._call("vault.delete", lambda: self._vault.delete(key))
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See Vault.list."""
-        return iter(self._call("vault.list", lambda: [*self._vault.list(prefix)]))
+        return iter(self._call("vault.list", lambda: [*self._vault.list(prefix, after)]))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See Vault.folders."""

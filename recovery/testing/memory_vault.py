@@ -80,12 +80,14 @@ class MemoryVault:
             self._objects.pop(key, None)
             self.writes.append(key)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See Vault.list."""
         with self._lock:
-            found = sorted((key, len(body)) for key, body in self._objects.items() if key.startswith(prefix))
-        for key, size in found:
-            yield ObjectInfo(key, size, datetime(2026, 1, 1, tzinfo=UTC))
+            found = sorted(
+                (key, body) for key, body in self._objects.items() if key.startswith(prefix) and key > after
+            )
+        for key, body in found:
+            yield ObjectInfo(key, len(body), datetime(2026, 1, 1, tzinfo=UTC), _etag(body))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See Vault.folders."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recovery.catalog import Listing
 from recovery.errors import BackupNotFoundError, DamagedObjectError, RestoreMismatchError
 from recovery.manifest import MANIFEST, Manifest, new_backup_id
 from recovery.testing.embedded_aws import ACCOUNT, REGION
@@ -48,7 +49,7 @@ def backup(net: Process, plain: DynamoDBClient, table: str) -> Manifest:
 
 
 def test_the_newest_backup_is_the_one_read_last(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """Backups come newest first, by the time in their manifests, whatever their ids say."""
+    """A listing is newest first, by the time in the manifests, whatever the ids say."""
     make_table(plain, table)
     backups = [net.back_up(table) for _ in range(3)]
     assert net.catalog.backups(ACCOUNT, REGION, table).backups == tuple(reversed(backups))
@@ -60,7 +61,16 @@ def test_the_newest_backup_is_the_one_read_last(net: Process, plain: DynamoDBCli
         }
     )
     rewrite(net.store, moved.folder + MANIFEST, body_of(moved))
-    assert net.catalog.latest(ACCOUNT, REGION, table) == moved
+    assert net.catalog.backups(ACCOUNT, REGION, table).backups[0] == moved
+
+
+def test_the_latest_is_found_without_reading_all(net: Process, plain: DynamoDBClient, table: str) -> None:
+    """Ids sort by time: a thousand older manifests, even damaged ones, are not read."""
+    make_table(plain, table)
+    backups = [net.back_up(table) for _ in range(3)]
+    rewrite(net.store, backups[0].folder + MANIFEST, b"damaged")
+    listing = net.catalog.newest(ACCOUNT, REGION, table, 2)
+    assert listing == Listing((backups[2], backups[1]), ())
 
 
 def test_the_latest_before_a_time(net: Process, plain: DynamoDBClient, table: str) -> None:

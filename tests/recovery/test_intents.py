@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from recovery.errors import DamagedObjectError
-from recovery.intents import Declaration, IntentStore
+from recovery.intents import LATE_EVENTS, LONGEST, Declaration, IntentStore
 from recovery.testing.memory_vault import MemoryVault
 from rules.errors import NotFoundError, UsageError
 from tests.recovery.recovering import START, WHO, FakeClock
@@ -120,3 +120,12 @@ def test_a_forged_intent_is_named(clock: FakeClock) -> None:
     vault.put_new("intents/forged.json", b'{"table":"*"}')
     with pytest.raises(DamagedObjectError, match=r"intents/forged\.json"):
         IntentStore(vault, clock).all()
+
+
+def test_only_recent_intents_are_read_for_an_event(store: IntentStore, clock: FakeClock) -> None:
+    """Years of nightly intents do not slow an alert down: what cannot count any more is not read."""
+    store.declare(PLANNED, WHO)
+    clock.now += LONGEST + LATE_EVENTS + timedelta(minutes=1)
+    recent = store.declare(PLANNED, WHO)
+    assert store.recent() == [recent]
+    assert len(store.all()) == 2

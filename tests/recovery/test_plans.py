@@ -81,7 +81,7 @@ def test_the_table_that_took_the_place_of_the_lost_one_is_not_recovered(
     assert net.plan(name, deleted_at=deleted).backup_id == backup.backup_id
     assert net.plan(name, deleted_at=deleted, backup_id=empty.backup_id).backup_id == empty.backup_id
     with pytest.raises(BackupNotFoundError):
-        net.plan(name, deleted_at=backup.time)
+        net.plan(name, deleted_at=backup.time - timedelta(seconds=1))
 
 
 def test_a_backup_by_its_id(net: Process, plain: DynamoDBClient, table: str) -> None:

@@ -262,3 +262,13 @@ def test_a_document_comes_back_as_it_was(vault: Vault) -> None:
     """body_of and document are each other's inverse."""
     vault.put_new("d", body_of(_Document(number=7)))
     assert document(_Document, vault.get("d")).number == 7
+
+
+def test_a_listing_can_begin_behind_a_key(vault: Vault) -> None:
+    """Keys that carry times can be listed from a time on; an etag changes with its object."""
+    etag = [vault.put_new(key, key.encode()) for key in ("i/1", "i/2", "i/3")][-1]
+    assert [info.key for info in vault.list("i/", after="i/1")] == ["i/2", "i/3"]
+    before = {info.key: info.etag for info in vault.list("i/")}
+    vault.replace("i/3", b"changed", etag)
+    after = {info.key: info.etag for info in vault.list("i/")}
+    assert {key for key in after if after[key] != before[key]} == {"i/3"}

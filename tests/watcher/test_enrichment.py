@@ -81,7 +81,8 @@ def test_a_damaged_definition_leaves_the_rest_known(vault: MemoryVault, backup: 
     for info in vault.list(backup.folder):
         body = vault.get(info.key).body
         damaged.put_new(info.key, b"{}" if info.key.endswith("table.json") else body)
-    event = parse_event_json(delete_table(backup.table.name))
+    deleted = backup.time + timedelta(hours=1)
+    event = parse_event_json(delete_table(backup.table.name, eventTime=f"{deleted:%Y-%m-%dT%H:%M:%SZ}"))
     around = VaultFacts(Catalog(damaged), IntentStore(damaged, utc_now)).look_around(event)
     assert "table.tags" in around.facts.unknown
     assert around.subject.item_count == 2

@@ -141,3 +141,20 @@ def test_a_damaged_incident_does_not_stop_the_others(parts: Parts, incident: Inc
     parts.vault.put_new("incidents/2026/01/20260101T000000Z-bad-00000000.json", b"not json")
     assert parts.outbox.deliver_all() == 1
     assert state(parts, incident) is AlertState.SENT
+
+
+def test_what_owes_nothing_is_not_read_again(
+    parts: Parts, incident: Incident, clock: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rounds of a watcher read only incidents that changed; news in a settled one are seen."""
+    parts.outbox.deliver_all()
+    parts.outbox.deliver_all()
+    read: list[str] = []
+    get = parts.vault.get
+    monkeypatch.setattr(parts.vault, "get", lambda key: (read.append(key), get(key))[1])
+    parts.outbox.deliver_all()
+    assert read == []
+    parts.incidents.update(
+        incident.id, lambda one: owed(one, ["recording"], NoticeKind.RECOVERED, clock.now, "it is back")
+    )
+    assert parts.outbox.deliver_all() == 1

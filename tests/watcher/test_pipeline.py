@@ -117,9 +117,9 @@ def test_unreadable_surroundings_do_not_stop_an_alert(parts: Parts, monkeypatch:
     """Backups and intents that cannot be listed are unknown, and the incident says so."""
     listing = parts.vault.list
 
-    def only_incidents(prefix: str) -> object:
+    def only_incidents(prefix: str, after: str = "") -> object:
         if prefix.startswith("incidents/"):
-            return listing(prefix)
+            return listing(prefix, after)
         raise AwsError("no")
 
     monkeypatch.setattr(parts.vault, "list", only_incidents)
