@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from recovery.errors import DamagedObjectError
 from recovery.plans import RecoveryWish, plan_recovery
 from rules.errors import CancelledError, SafetyNetError, UnsafeError
 from watcher.incidents import IncidentState
@@ -98,14 +97,14 @@ def execute(net: Net, prepared: Prepared, progress: Progress) -> RecoveryReport:
 
 def _open_incident(net: Net, table: str) -> Incident | None:
     """The newest incident about that table's deletion that is not settled."""
-    found = None
-    for incident in net.incidents.all():
-        if (
-            not isinstance(incident, DamagedObjectError)
-            and incident.subject.name == table
-            and incident.recover_command
+    place = (net.aws.account, net.aws.region)
+    return next(
+        (
+            incident
+            for incident in net.incidents.about(table)
+            if incident.recover_command
             and incident.state not in SETTLED
-            and (incident.account, incident.region) == (net.aws.account, net.aws.region)
-        ):
-            found = incident
-    return found
+            and (incident.account, incident.region) == place
+        ),
+        None,
+    )

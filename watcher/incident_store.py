@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
 from recovery.vault import body_of, document
 from rules.errors import NotFoundError, UnavailableError
-from watcher.incidents import Incident
+from watcher.incidents import Incident, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +79,18 @@ class IncidentStore:
                 yield error
             except ObjectNotFoundError:
                 continue  # removed between the listing and the look
+
+    def about(self, subject: str) -> Iterator[Incident]:
+        """The incidents about that table or stack, newest first. Only documents whose id names it are read.
+
+        Raises DamagedObjectError naming one that cannot be read.
+        """
+        named = re.compile(rf"/\d{{8}}T\d{{6}}Z-{re.escape(slug(subject))}-[0-9a-f]{{8}}\.json$")
+        keys = [info.key for info in self._vault.list(INCIDENTS) if named.search(info.key)]
+        for key in reversed(keys):
+            incident = document(Incident, self._vault.get(key))
+            if incident.subject.name == subject:
+                yield incident
 
     def changed(self, seen: dict[str, str]) -> Iterator[tuple[str, Incident | DamagedObjectError]]:
         """(key, incident) of every incident whose etag is not the one in ``seen``, which is brought up to date.

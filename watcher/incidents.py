@@ -195,7 +195,7 @@ def incident_id(event: ChangeEvent) -> str:
         time = event.time
     identity = (event.account, event.region, event.event_source, subject.type, subject.name, *cause)
     digest = hashlib.sha256("\x1f".join(identity).encode()).hexdigest()[:8]
-    return f"{time:%Y%m%dT%H%M%SZ}-{_slug(subject.name or event.event_name)}-{digest}"
+    return f"{time:%Y%m%dT%H%M%SZ}-{slug(subject.name or event.event_name)}-{digest}"
 
 
 def unreadable_incident_id(body: bytes, received: datetime) -> str:
@@ -203,5 +203,6 @@ def unreadable_incident_id(body: bytes, received: datetime) -> str:
     return f"{received:%Y%m%d}T000000Z-unreadable-event-{hashlib.sha256(body).hexdigest()[:8]}"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """The part of an incident's id that names its subject; safe in a key."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:255]
