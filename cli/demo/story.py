@@ -12,10 +12,10 @@ from cli.commands.backup import back_up, tables_matching
 from cli.commands.stage import staging_plan
 from cli.demo import shop
 from cli.demo.deployment import CHANNEL, Deployment
-from cli.demo.equality import definition, different_items, items
 from cli.recovering import RecoverOptions, confirm, execute, prepare
 from cli.wording import duration
 from recovery.staging import MARKER_TAG, MARKER_VALUE, apply_staging
+from recovery.testing.equality import definition, different_items, items
 from rules.errors import SafetyNetError
 from rules.verdicts import VerdictKind
 from watcher.incidents import IncidentState

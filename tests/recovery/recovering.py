@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recovery.backup import back_up_table
@@ -18,6 +17,7 @@ from recovery.progress import NoProgress
 from recovery.restore import Recovery
 from recovery.restore_write import WriteEngine
 from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.equality import comparable
 from recovery.testing.faults import Faults, FaultyVault
 from recovery.testing.memory_vault import MemoryVault
 from recovery.vault import body_of
@@ -148,26 +148,6 @@ def all_items(client: Any, table: str) -> list[str]:
     """Every item in a comparable form, sorted. Independent of the product's readers and digest."""
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     return comparable(item for page in pages for item in page["Items"])
-
-
-def comparable(items: Iterable[Item]) -> list[str]:
-    """Items in a form where order and the spelling of numbers do not count, but types do."""
-    return sorted(repr(_comparable({"M": item})) for item in items)
-
-
-def _comparable(attribute: Item) -> Any:
-    ((kind, value),) = attribute.items()
-    if kind == "M":
-        return kind, sorted((name, _comparable(child)) for name, child in value.items())
-    if kind == "L":
-        return kind, [_comparable(child) for child in value]
-    if kind == "N":
-        return kind, Decimal(value).normalize()
-    if kind == "NS":
-        return kind, sorted(Decimal(number).normalize() for number in value)
-    if kind in {"SS", "BS"}:
-        return kind, sorted(value)
-    return kind, value
 
 
 def copy_to_account(net: Process, backup: Manifest, account: str) -> None:

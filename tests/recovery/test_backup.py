@@ -13,10 +13,11 @@ from recovery.definition import RUN_TAG
 from recovery.errors import BackupNotFoundError, TableNotFoundError
 from recovery.export_layout import read_items
 from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash
 from recovery.vault_s3 import S3Vault
 from rules.errors import AccessDeniedError, UnavailableError, UnsafeError
-from tests.recovery.recovering import all_items, comparable, make_table, some_items
+from tests.recovery.recovering import all_items, make_table, some_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,8 +11,9 @@ from recovery.definition import RUN_TAG
 from recovery.errors import AwsError, DamagedObjectError, RestoreMismatchError, TableExistsError
 from recovery.leases import take_lease
 from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.equality import comparable
 from rules.errors import AccessDeniedError, LockedError, UnavailableError, UnsafeError
-from tests.recovery.recovering import WHO, all_items, comparable, definition_of, make_table, some_items
+from tests.recovery.recovering import WHO, all_items, definition_of, make_table, some_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,11 @@ from recovery.errors import ConflictError, DamagedObjectError, LeaseHeldError, T
 from recovery.leases import LEASE_SECONDS
 from recovery.runs import RunRecord, unfinished_run
 from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash
 from recovery.vault import document
 from rules.errors import AccessDeniedError, UnavailableError
-from tests.recovery.recovering import WHO, all_items, comparable, definition_of, make_table, some_items
+from tests.recovery.recovering import WHO, all_items, definition_of, make_table, some_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

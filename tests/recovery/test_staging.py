@@ -18,19 +18,12 @@ from recovery.staging import (
     plan_staging,
 )
 from recovery.testing.embedded_aws import ACCOUNT, REGION
+from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash
 from rules.actors import Actor, ActorKind, Tool
 from rules.errors import UnsafeError, UsageError
 from rules.events import ChangeEvent, Resource
-from tests.recovery.recovering import (
-    WHO,
-    all_items,
-    comparable,
-    copy_to_account,
-    definition_of,
-    make_table,
-    some_items,
-)
+from tests.recovery.recovering import WHO, all_items, copy_to_account, definition_of, make_table, some_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections import Counter
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def items(aws: Aws, table: str) -> list[dict[str, Any]]:
 
 def different_items(expected: Iterable[dict[str, Any]], found: Iterable[dict[str, Any]]) -> int:
     """How many items are missing, added or changed. Types count; order and the spelling of numbers do not."""
-    wanted = sorted(repr(_comparable({"M": item})) for item in expected)
-    present = sorted(repr(_comparable({"M": item})) for item in found)
-    if wanted == present:
-        return 0
-    return max(1, len(set(wanted) ^ set(present)) // 2, abs(len(wanted) - len(present)))
+    wanted, present = Counter(comparable(expected)), Counter(comparable(found))
+    return max((wanted - present).total(), (present - wanted).total())
+
+
+def comparable(items: Iterable[dict[str, Any]]) -> list[str]:
+    """Items in a form where order and the spelling of numbers do not count, but types do; sorted."""
+    return sorted(repr(_comparable({"M": item})) for item in items)
 
 
 def _comparable(attribute: dict[str, Any]) -> Any:
@@ -60,12 +63,17 @@ def _comparable(attribute: dict[str, Any]) -> Any:
     if kind == "L":
         return kind, [_comparable(child) for child in value]
     if kind == "N":
-        return kind, Decimal(value).normalize()
+        return kind, _number(value)
     if kind == "NS":
-        return kind, sorted(Decimal(number).normalize() for number in value)
+        return kind, sorted(_number(number) for number in value)
     if kind in {"SS", "BS"}:
         return kind, sorted(value)
     return kind, value
+
+
+def _number(text: str) -> Decimal:
+    """All 38 digits of it: the default context would round to 28."""
+    return Decimal(text).normalize(Context(prec=40))
 
 
 def _without_volatile(value: Any) -> Any:
