@@ -30,7 +30,8 @@ class Action:
     """One watched call.
 
     ``past`` and ``attempt`` are how the message names it ("Table deleted", "Attempt to delete a table").
-    ``applies`` looks at the request: UpdateTable is watched only when it switches a protection off.
+    ``applies`` looks at the request: UpdateTable is watched only when it switches a protection off. CloudTrail
+    cuts large requests to ``{"omitted": true}``: what cannot be seen might be it, so it is watched.
     """
 
     event_source: str
@@ -43,12 +44,18 @@ class Action:
 
 
 def _protection_off(request: Mapping[str, Any]) -> bool:
-    return request.get("deletionProtectionEnabled") is False
+    return _omitted(request) or request.get("deletionProtectionEnabled") is False
 
 
 def _pitr_off(request: Mapping[str, Any]) -> bool:
     specification = request.get("pointInTimeRecoverySpecification")
-    return isinstance(specification, dict) and specification.get("pointInTimeRecoveryEnabled") is False
+    return _omitted(request) or (
+        isinstance(specification, dict) and specification.get("pointInTimeRecoveryEnabled") is False
+    )
+
+
+def _omitted(request: Mapping[str, Any]) -> bool:
+    return request.get("omitted") is True
 
 
 WATCHED_ACTIONS: tuple[Action, ...] = (
@@ -101,9 +108,11 @@ def watched_action(event_source: str, event_name: str, request: Mapping[str, Any
 
 
 def watched_event_pattern() -> dict[str, Any]:
-    """The EventBridge event pattern that lets the watched calls through, and nothing else.
+    """The EventBridge event pattern that lets every watched call through, and little else.
 
-    Failed calls pass too: an attempt is worth knowing. China regions name the detail type differently.
+    Every source passes with every name, and UpdateTable whatever it updates: ``watched_action`` is the precise
+    filter. Exact values only, since that is what emulators match as AWS does. Failed calls pass too: an attempt
+    is worth knowing. China regions name the detail type differently.
     """
     return {
         "detail-type": ["AWS API Call via CloudTrail", "Amazon API Call via CloudTrail"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -41,9 +42,8 @@ class Tool(StrEnum):
 class Actor:
     """The principal behind a change event.
 
-    ``name`` is what a person would call it (user, role or service name), ``session`` the role session
-    name, which for SSO and CI roles is often the person or the job. ``mfa`` is None where the record
-    does not say.
+    ``name`` is what a person would call it (user, role or service name; with SSO the person), ``session`` the
+    role session name, which for CI roles is often the job. ``mfa`` is None where the record does not say.
     """
 
     kind: ActorKind
@@ -59,12 +59,15 @@ class Actor:
 
     @property
     def label(self) -> str:
-        """One line for people: ``alice (role Admin)``, ``root``, ``cloudformation.amazonaws.com``."""
+        """One line for people: ``job-7 (role deploy)``, ``root user``, ``dynamodb.amazonaws.com``."""
         if self.kind is ActorKind.ROOT:
             return "root user"
+        if self.kind is ActorKind.SSO and self.session:
+            return f"{self.session} (SSO {_permission_set(self.role)})"
         if self.role and self.session:
             return f"{self.session} (role {self.role})"
-        return self.name or self.arn or "unknown principal"
+        account = f"somebody in account {self.account}" if self.account else ""
+        return self.name or self.arn or account or "unknown principal"
 
 
 _IDENTITY_KINDS = {
@@ -80,21 +83,29 @@ _IDENTITY_KINDS = {
     "AWSAccount": ActorKind.UNKNOWN,
 }
 
-# User agents, most telling first: Terraform and CDK also carry the SDK they are built on.
-_AGENT_MARKS: tuple[tuple[str, Tool], ...] = (
-    ("cloudformation.amazonaws.com", Tool.CLOUDFORMATION),
-    ("terraform", Tool.TERRAFORM),
-    ("pulumi", Tool.PULUMI),
-    ("serverless", Tool.SERVERLESS),
-    ("cdk", Tool.CDK),
-    ("aws-cli/", Tool.CLI),
-    ("console", Tool.CONSOLE),
-    ("signin.amazonaws.com", Tool.CONSOLE),
-    ("mozilla/", Tool.CONSOLE),
-    ("boto", Tool.SDK),
-    ("aws-sdk", Tool.SDK),
-    ("aws-internal", Tool.SERVICE),
-    (".amazonaws.com", Tool.SERVICE),
+_SSO_ROLE = "AWSReservedSSO_"
+
+# The products of a user agent (``name/version``), most telling first: every tool also names the SDK it is built
+# on, and Pulumi the Terraform provider. Whole names, since anybody's product may have "cdk" in its name.
+_PRODUCTS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
+    (re.compile(names), tool)
+    for names, tool in (
+        (r"pulumi|pulumi-?aws", Tool.PULUMI),
+        (r"terraform|terraform-provider-aws|hashicorp-terraform-exec|opentofu", Tool.TERRAFORM),
+        (r"serverless|serverless-framework", Tool.SERVERLESS),
+        (r"cdk|aws-cdk|@aws-cdk|cdk-assets", Tool.CDK),
+        (r"aws-cli", Tool.CLI),
+        (r"mozilla|s3console", Tool.CONSOLE),
+        (r"aws-internal", Tool.SERVICE),
+        (r"boto3?|botocore|aws-sdk-.+", Tool.SDK),
+    )
+)
+# Agents that are no products: ``console.aws.amazon.com``, ``AWS CloudWatch Console``, ``athena.amazonaws.com``.
+_WHOLE_AGENTS: tuple[tuple[re.Pattern[str], Tool], ...] = (
+    (re.compile(r"(?:console|signin)(?:\.aws)?\.amazon(?:aws)?\.(?:com|cn)"), Tool.CONSOLE),
+    (re.compile(r"aws [a-z0-9 ]*console"), Tool.CONSOLE),
+    (re.compile(r"cloudformation\.amazonaws\.com(?:\.cn)?"), Tool.CLOUDFORMATION),
+    (re.compile(r"aws internal|[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?"), Tool.SERVICE),
 )
 
 
@@ -102,19 +113,12 @@ def actor_of(record: CloudTrailRecord) -> Actor:
     """The actor of a CloudTrail record; an absent or strange identity gives ``ActorKind.UNKNOWN``."""
     identity = record.user_identity
     kind = _IDENTITY_KINDS.get(identity.type, ActorKind.UNKNOWN)
-    issuer = identity.session_context.session_issuer if identity.session_context else None
-    role = issuer.user_name if issuer else ""
-    session = ""
-    if kind is ActorKind.ASSUMED_ROLE:
-        # arn:aws:sts::<account>:assumed-role/<role>/<session>; principalId is <id>:<session>.
-        parts = identity.arn.split("/")
-        role = role or (parts[1] if len(parts) > 1 else "")
-        session = parts[-1] if len(parts) > 2 else identity.principal_id.rpartition(":")[2]  # noqa: PLR2004 - role/x/y
-    if role.startswith("AWSReservedSSO_"):
+    role, session = _role_and_session(identity) if kind is ActorKind.ASSUMED_ROLE else ("", "")
+    if role.startswith(_SSO_ROLE):
         kind = ActorKind.SSO
     return Actor(
         kind=kind,
-        name=_name(identity, role),
+        name=_name(identity, kind, role, session),
         arn=identity.arn,
         account=identity.account_id,
         role=role,
@@ -127,21 +131,61 @@ def actor_of(record: CloudTrailRecord) -> Actor:
 
 
 def tool_of(record: CloudTrailRecord) -> Tool:
-    """The tool a call was made with, from ``userAgent``, ``invokedBy`` and the console's own marker."""
+    """The tool a call was made with, from ``invokedBy``, ``userAgent`` and the console's own marker.
+
+    The marker also stands in what people do in CloudShell, so a tool that names itself goes before it.
+    """
     invoked_by = record.user_identity.invoked_by.lower()
-    if invoked_by == "cloudformation.amazonaws.com":
-        return Tool.CLOUDFORMATION
-    agent = record.user_agent.lower()
-    for mark, tool in _AGENT_MARKS:
-        if mark in agent:
-            return tool
-    if record.session_credential_from_console == "true" or invoked_by == "signin.amazonaws.com":
+    if invoked_by:
+        # Written by AWS itself: a service acts for whom the identity names. The old console was one of them.
+        return _whole(invoked_by) or Tool.SERVICE
+    agent = record.user_agent.lower().strip("[] ")
+    named = _whole(agent) or _product(agent)
+    if named in {Tool.UNKNOWN, Tool.SERVICE} and record.session_credential_from_console == "true":
         return Tool.CONSOLE
-    return Tool.SERVICE if invoked_by else Tool.UNKNOWN
+    return named
 
 
-def _name(identity: UserIdentity, role: str) -> str:
-    return identity.user_name or role or identity.invoked_by or identity.arn.rpartition("/")[2]
+def _whole(agent: str) -> Tool | None:
+    return next((tool for pattern, tool in _WHOLE_AGENTS if pattern.fullmatch(agent)), None)
+
+
+def _product(agent: str) -> Tool:
+    names = [part.partition("/")[0].strip("[](),;") for part in agent.split()]
+    for pattern, tool in _PRODUCTS:
+        if any(pattern.fullmatch(name) for name in names):
+            return tool
+    return Tool.UNKNOWN
+
+
+def _role_and_session(identity: UserIdentity) -> tuple[str, str]:
+    """``arn:aws:sts::<account>:assumed-role/<role>/<session>``, or ``arn:aws:iam::<account>:role/<path>/<role>``.
+
+    The session also stands in the principalId (``<role id>:<session>``).
+    """
+    issuer = identity.session_context.session_issuer if identity.session_context else None
+    role = issuer.user_name if issuer else ""
+    _, _, assumed = identity.arn.partition(":assumed-role/")
+    _, _, path = identity.arn.partition(":role/")
+    named, _, session = assumed.partition("/")
+    return (
+        role or named or path.rpartition("/")[2],
+        session or identity.principal_id.partition(":")[2],
+    )
+
+
+def _name(identity: UserIdentity, kind: ActorKind, role: str, session: str) -> str:
+    if kind is ActorKind.ROOT:
+        return "root"
+    if kind is ActorKind.SSO and session:
+        return session
+    _, _, path = identity.arn.partition("/")
+    return identity.user_name or role or identity.invoked_by or path.rpartition("/")[2]
+
+
+def _permission_set(role: str) -> str:
+    """``AWSReservedSSO_<permission set>_<hash>``."""
+    return role.removeprefix(_SSO_ROLE).rpartition("_")[0] or role
 
 
 def _mfa(identity: UserIdentity) -> bool | None:

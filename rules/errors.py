@@ -7,7 +7,7 @@ command line; each room derives its own classes from them.
     ├── UsageError                   2   wrong input: arguments, settings, rule files, patterns, events
     │   ├── EventError               2   a change event that cannot be understood
     │   ├── FileFaultsError          2   a rule or settings file with faults, each with file, line and column
-    │   ├── PatternError             2   an event pattern that EventBridge would refuse
+    │   └── PatternError             2   an event pattern that EventBridge would refuse
     ├── PartialError                 3   some of it was done, some was not
     ├── NotFoundError               10
     ├── LockedError                 11   somebody else holds the lease

@@ -107,7 +107,7 @@ def _add_table(
         if isinstance(value, Unknown):
             unknown[f"table.{key}"] = value.reason
         else:
-            known[key] = dict(value) if key == "tags" and not isinstance(value, int) else value
+            known[key] = value if isinstance(value, int) else dict(value)
     document["table"] = known
     newest = table.newest_backup
     if isinstance(newest, Unknown):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from rules.records import UtcTime
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rules.actors import Actor
     from rules.events import ChangeEvent
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 Pattern = Annotated[str, Field(min_length=1, max_length=512)]
 
 

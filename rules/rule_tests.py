@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import EventError
-from rules.events import parse_event
+from rules.events import parse_event, read_json_object
 from rules.facts import Facts, facts_from_event
-from rules.yaml_source import FileFaultsError
+from rules.yaml_source import Fault, FileFaultsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +32,8 @@ RECORD_DEFAULTS: dict[str, Any] = {
     "readOnly": False,
 }
 NOT_GIVEN = "not given in the test"
-TABLE_FACTS = ("table.tags", "table.itemCount", "table.sizeBytes", "backup", "intents")
+TABLE_FACTS = ("table.tags", "table.itemCount", "table.sizeBytes", "backup")
+INTENTS = "intents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,18 @@ class RuleTestResult:
 def run_rule_tests(loaded: LoadedRules, at: datetime) -> list[RuleTestResult]:
     """Every test of every file, against all rules together, as they are used.
 
-    Raises FileFaultsError where a test's event cannot be read.
+    Raises FileFaultsError, with every fault, where a test's event cannot be read.
     """
-    return [_run(loaded.rule_set, source, index, test, at) for source, index, test in loaded.tests]
+    results: list[RuleTestResult] = []
+    faults: list[Fault] = []
+    for source, index, test in loaded.tests:
+        try:
+            results.append(_run(loaded.rule_set, source, index, test, at))
+        except FileFaultsError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise FileFaultsError(faults)
+    return results
 
 
 def untested_rules(loaded: LoadedRules, results: list[RuleTestResult]) -> list[str]:
@@ -93,11 +102,12 @@ def _event(source: YamlSource, index: int, test: RuleTest) -> ChangeEvent:
     if isinstance(document, str):
         path = Path(source.path).parent / document
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            document = read_json_object(path.read_bytes())
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            why = getattr(error, "strerror", None) or error
+            raise FileFaultsError([source.fault(place, f"event file {path}: {why}")]) from error
+        except EventError as error:
             raise FileFaultsError([source.fault(place, f"event file {path}: {error}")]) from error
-        if not isinstance(document, dict):
-            raise FileFaultsError([source.fault(place, f"event file {path}: not a JSON object")])
     if "detail" not in document:
         document = {**RECORD_DEFAULTS, **document}
     try:
@@ -108,7 +118,9 @@ def _event(source: YamlSource, index: int, test: RuleTest) -> ChangeEvent:
 
 def _facts(event: ChangeEvent, given: Mapping[str, Any]) -> Facts:
     document = _laid_over(facts_from_event(event), given)
-    unknown = {path: NOT_GIVEN for path in TABLE_FACTS if not _has(document, path)}
+    # As in `facts_of`: only a table has table facts; those of a stack are absent, not unknown.
+    looked_up = (*TABLE_FACTS, INTENTS) if event.resource.type == "table" else (INTENTS,)
+    unknown = {path: NOT_GIVEN for path in looked_up if not _has(document, path)}
     return Facts(document, unknown)
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rules.errors import PatternError, UsageError
+from rules.pattern_places import steps_to
 from rules.patterns import compile_pattern
 from rules.verdicts import CompiledRule, RuleSet, Severity, VerdictKind
+from rules.yaml_nodes import MAX_CHARACTERS
 from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
 
 if TYPE_CHECKING:
@@ -21,6 +23,31 @@ if TYPE_CHECKING:
 
 DEFAULT_PACK = Path(__file__).parent / "packs" / "default.yaml"
 SUFFIXES = (".yaml", ".yml")
+_DAY_LENGTH = len("2027-01-31")
+
+
+def _day(value: object) -> object:
+    """Bare numbers would be taken for seconds since 1970."""
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and len(value) == _DAY_LENGTH else "")
+    except ValueError as error:
+        raise ValueError("a day like 2027-01-31 is needed") from error
+
+
+def _whole_number(value: object) -> object:
+    """``true`` and ``1.0`` equal 1, but name no version."""
+    if type(value) is not int:
+        raise ValueError("input should be 1")
+    return value
+
+
+def _record_or_file(value: object) -> object:
+    """One fault instead of one for each type that it might have been."""
+    if not isinstance(value, (dict, str)):
+        raise ValueError("a record or the name of a JSON file is needed")  # noqa: TRY004 - pydantic's way
+    return value
 
 
 class _Section(BaseModel):
@@ -40,7 +67,7 @@ class Rule(_Section):
     severity: Severity | None = None
     match: dict[str, Any]
     unless: dict[str, Any] | None = None
-    expires: date | None = None
+    expires: Annotated[date | None, BeforeValidator(_day)] = None
     owner: str = ""
     reason: str = ""
     tags: list[str] = []
@@ -62,7 +89,7 @@ class RuleTest(_Section):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    event: dict[str, Any] | str
+    event: Annotated[dict[str, Any] | str, BeforeValidator(_record_or_file)]
     facts: dict[str, Any] = {}
     expect: Expectation
 
@@ -70,7 +97,7 @@ class RuleTest(_Section):
 class RuleFile(_Section):
     """A whole rule file."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_whole_number)]
     rules: list[Rule] = []
     tests: list[RuleTest] = []
 
@@ -100,7 +127,7 @@ def load_rules(paths: Iterable[Path], *, default_pack: bool = True) -> LoadedRul
     loaded: list[tuple[YamlSource, RuleFile]] = []
     faults: list[Fault] = []
     compiled: list[CompiledRule] = []
-    for path in dict.fromkeys(files):
+    for path in {file.resolve(): file for file in files}.values():
         try:
             source, file = read_rule_file(path)
         except FileFaultsError as error:
@@ -118,11 +145,7 @@ def load_rules(paths: Iterable[Path], *, default_pack: bool = True) -> LoadedRul
 
 def read_rule_file(path: Path) -> tuple[YamlSource, RuleFile]:
     """One rule file, validated but not compiled. Raises FileFaultsError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFaultsError([Fault(str(path), 0, 0, f"cannot be read: {error}")]) from error
-    source = load_yaml(text, _shown(path))
+    source = load_yaml(_text(path), _shown(path))
     if not isinstance(source.plain, dict):
         raise FileFaultsError([source.fault([], "a rule file is a mapping with version, rules and tests")])
     try:
@@ -131,7 +154,33 @@ def read_rule_file(path: Path) -> tuple[YamlSource, RuleFile]:
         raise FileFaultsError(source.faults_of(error, RuleFile)) from error
 
 
+def _text(path: Path) -> str:
+    """The text of a file, but never more of it than a rule file may have: it may be an endless device."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        raise FileFaultsError([Fault(_shown(path), 0, 0, f"cannot be read: {_why(error)}")]) from error
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise FileFaultsError([Fault(_shown(path), line, column, "not text in UTF-8")]) from error
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
 def _files_in(path: Path) -> list[Path]:
+    try:
+        return _found(path)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {path}: {_why(error)}") from error
+
+
+def _found(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for suffix in SUFFIXES for file in path.rglob(f"*{suffix}") if file.is_file())
         if not found:
@@ -157,7 +206,7 @@ def _compile_all(source: YamlSource, rules: Sequence[Rule]) -> tuple[list[Compil
             try:
                 patterns[key] = compile_pattern(pattern)
             except PatternError as error:
-                place = ["rules", index, key, *_steps(pattern, error.path)]
+                place = ["rules", index, key, *steps_to(pattern, error.path)]
                 faults.append(source.fault(place, f"rule {rule.id}: {key}: {error}"))
         match = patterns.get("match")
         if match is not None:
@@ -170,28 +219,6 @@ def _compiled(rule: Rule, match: Pattern, unless: Pattern | None, origin: str) -
     return CompiledRule(
         rule.id, rule.verdict, rule.severity, match, unless, expires, rule.reason, rule.description, origin
     )
-
-
-def _steps(pattern: Any, path: str) -> list[str | int]:
-    """The keys and indexes along a pattern path such as ``detail.eventName[0]``, as far as they exist."""
-    steps: list[str | int] = []
-    node, rest = pattern, path
-    while rest:
-        if isinstance(node, dict):
-            key = next((key for key in sorted(node, key=len, reverse=True) if rest.startswith(key)), None)
-            if key is None:
-                break
-            steps.append(key)
-            node, rest = node[key], rest.removeprefix(key).lstrip(".")
-        elif isinstance(node, list) and rest.startswith("["):
-            index, _, rest = rest[1:].partition("]")
-            if not index.isdigit() or int(index) >= len(node):
-                break
-            steps.append(int(index))
-            node, rest = node[int(index)], rest.lstrip(".")
-        else:
-            break
-    return steps
 
 
 def _duplicates(loaded: Sequence[tuple[YamlSource, RuleFile]]) -> list[Fault]:

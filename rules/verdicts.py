@@ -102,13 +102,17 @@ class RuleSet:
         """The verdict on one event. ``at`` decides which rules have expired; it is an aware UTC time.
 
         Unknown means alert: a change that no rule explains is suspicious, an ``intentional`` rule that
-        rests on an unknown fact does not apply, and tampering with the net is never intentional.
+        rests on an unknown fact does not apply, and tampering with the net is never intentional. The reasons
+        name every rule that would have counted but for that, or but for its expiry.
         """
         hits: list[RuleHit] = []
         reasons: list[str] = []
         document = {**event.envelope, "facts": facts.document}
         for rule in self.rules:
             if not _matches(rule, document):
+                undecided = _undecided(rule, document, facts)
+                if undecided:
+                    reasons.append(f"rule {rule.id} cannot be judged: {undecided}")
                 continue
             refusal = _refusal(rule, event, facts, at)
             if refusal:
@@ -132,13 +136,25 @@ def _refusal(rule: CompiledRule, event: ChangeEvent, facts: Facts, at: datetime)
         return ""
     if event.action is not None and event.action.weight is Weight.TAMPERING:
         return "tampering with the safety net is never intentional by rule"
-    paths = [*rule.match.fields, *(rule.unless.fields if rule.unless is not None else ())]
-    touched = facts.unknown_among(paths)
-    if touched:
-        return "it rests on unknown facts: " + "; ".join(
-            f"{path} ({why})" for path, why in sorted(touched.items())
-        )
-    return ""
+    return _rests_on(facts, [*rule.match.fields, *(rule.unless.fields if rule.unless is not None else ())])
+
+
+def _undecided(rule: CompiledRule, document: dict[str, Any], facts: Facts) -> str:
+    """What keeps a rule from matching where that is an unknown fact, which looks missing to the pattern; or "".
+
+    Only for ``intentional`` rules: their silence would have mattered. The others could only have added to it.
+    """
+    if rule.verdict is not VerdictKind.INTENTIONAL or not facts.unknown:
+        return ""
+    mismatch = rule.match.first_failure(document)
+    return _rests_on(facts, [mismatch.path]) if mismatch is not None else ""
+
+
+def _rests_on(facts: Facts, paths: Sequence[str]) -> str:
+    touched = sorted(facts.unknown_among(paths).items())
+    if not touched:
+        return ""
+    return "it rests on unknown facts: " + "; ".join(f"{path} ({why})" for path, why in touched)
 
 
 def _severity(event: ChangeEvent, verdict: VerdictKind) -> Severity:

@@ -27,11 +27,9 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ruamel.yaml.events import Event
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 500_000
 MAX_NODES = 200_000
 MAX_DEPTH = 100
 MAX_DIGITS = 100
@@ -99,7 +97,7 @@ def read_nodes(text: str) -> Node:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise NodeError(
-            f"not valid YAML: a character that is not allowed: {error.character!r}", line, column
+            f"not valid YAML: a character that is not allowed: {chr(error.character)!r}", line, column
         ) from error
     except NodeError:
         raise
@@ -222,7 +220,8 @@ class _Builder:
 
     def _check_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _TAGS[kind]):
-            raise self._fault(f"tags are not allowed: {str(event.tag)[:_SHOWN]!r}")
+            shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")[:_SHOWN]
+            raise self._fault(f"tags are not allowed: {shown!r}")
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and self._open[-1].awaits_key

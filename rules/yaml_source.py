@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 80
 _LONGEST = 400
+_CLOSE = 0.7
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -139,5 +140,5 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'match'?`` or ""."""
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name, list(known), n=1, cutoff=_CLOSE)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -37,13 +37,26 @@ def schedule() -> None:
 def run(
     *, log_json: LogJson = False, config: Config = None, profile: Profile = "", region: Region = ""
 ) -> None:
-    """Run the configured jobs when they are due, until told to stop. A run that was missed runs late, once."""
+    """Run the configured jobs when they are due, until told to stop. A run that was missed runs late, once.
+
+    On Ctrl-C or SIGTERM the job at hand ends first; a second one stops at once.
+    """
     set_up_logs(as_json=log_json)
     jobs = scheduled_jobs(build(config, profile, region))
     scheduler = build_scheduler(jobs)
     for job in jobs:
         log.info("%s: next run %s", job.name, job.next_run(utc_now()).isoformat())
-    signal.signal(signal.SIGTERM, lambda *_: scheduler.shutdown(wait=False))
+
+    def stop(*_: object) -> None:
+        log.info(
+            "stopping when the job at hand has ended; once more stops now, and the next run continues it"
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
+        scheduler.shutdown(wait=True)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     scheduler.start()
 
 
