@@ -172,6 +172,12 @@ def _facts(incident: Incident) -> Block:
         ("With", f"{_code(tool)} from {_code(actor.source_ip)}"),
         ("When", _when(incident)),
         ("Where", f"account {_code(incident.account)} in {_code(incident.region)}"),
+    ]
+    if not incident.events:
+        # Of a message that nobody understands, nobody knows who, with what and where.
+        fields = [(label, value) for label, value in fields if label in {"What", "When"}]
+    fields = [
+        *fields,
         *([_stake(incident)] if subject.type in _RECOVERABLE else []),
     ]
     return {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in fields]}
