@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.wording import duration, moment, size
+from rules.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,12 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For progress, questions and logs."""
     return Console(stderr=True, highlight=False)
+
+
+def require_terminal() -> None:
+    """Raises UsageError where there is nobody to ask: a pipe cannot confirm."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on", hint="Look at --dry-run first, then pass --yes.")
 
 
 def print_json(document: Any) -> None:

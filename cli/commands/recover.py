@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,9 +10,9 @@ import typer
 from cli.composition import build
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
 from cli.recovering import RecoverOptions, confirm, execute, prepare
-from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, stderr, stdout
+from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, require_terminal, stderr, stdout
 from recovery.errors import TableExistsError
-from rules.errors import PartialError, UsageError
+from rules.errors import PartialError
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -54,28 +54,12 @@ def recover(
             f"table {plan.target.name} exists in {plan.target.account}/{plan.target.region}"
         )
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on", hint="Look at --dry-run first, then pass --yes."
-            )
+        require_terminal()
         confirm(plan, lambda question: stderr().input(question))
     with ProgressBars(stderr()) as progress:
         report = execute(net, prepared, progress)
     if as_json:
-        print_json(
-            {
-                "run_id": report.run_id,
-                "table": report.table,
-                "items_verified": report.items_verified,
-                "seconds": report.seconds,
-                "resumed": report.resumed,
-                "differences": report.differences,
-                "follow_ups": [
-                    {"setting": step.setting, "reason": step.reason, "command": step.command}
-                    for step in report.follow_ups
-                ],
-            }
-        )
+        print_json(asdict(report) | {"seconds": report.seconds})
     else:
         people.print(report_lines(report))
     if report.follow_ups or report.differences:

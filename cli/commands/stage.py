@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from cli.composition import Net, build
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
-from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, stderr, stdout
+from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, require_terminal, stderr, stdout
 from recovery.staging import StagingPlan, apply_staging, plan_staging
 from rules.errors import CancelledError, UsageError
 
@@ -47,10 +45,7 @@ def run(
     if dry_run:
         return
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on", hint="Look at --dry-run first, then pass --yes."
-            )
+        require_terminal()
         if stderr().input("Type refresh to delete and refill these testing tables: ").strip() != "refresh":
             raise CancelledError("not confirmed; nothing was changed")
     with ProgressBars(stderr()) as progress:

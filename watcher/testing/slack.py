@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import base64
 import json
-import socketserver
 import threading
 import time
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 from watcher.testing.slack_blocks import RefusalError, check_blocks
+from watcher.testing.slack_http import Answer, SlackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,14 +98,6 @@ class PostedMessage:
     bot_id: str = BOT_ID
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    delay: float = 0
-
-
 class SlackStandIn:
     """A Slack workspace with one bot in it; a context manager.
 
@@ -132,7 +121,7 @@ class SlackStandIn:
         self._faults: deque[tuple[Fault, str | None]] = deque()
         self._calls: Counter[str] = Counter()
         self._last_ts = 0
-        self._server: _Server | None = None
+        self._server: SlackServer | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -147,7 +136,7 @@ class SlackStandIn:
     def start(self) -> None:
         """Listen on a free port of the loopback interface."""
         self._closing.clear()
-        self._server = _Server(self)
+        self._server = SlackServer(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.02},
@@ -216,7 +205,7 @@ class SlackStandIn:
         with self._changed:
             return self._changed.wait_for(predicate, timeout)
 
-    def answer(self, method: str, token: str, arguments: Mapping[str, Any]) -> _Answer | None:
+    def answer(self, method: str, token: str, arguments: Mapping[str, Any]) -> Answer | None:
         """The answer to one call, None where the connection is to break. For the HTTP handler."""
         with self._changed:
             self._calls[method] += 1
@@ -233,7 +222,7 @@ class SlackStandIn:
 
     def _answer(
         self, method: str, token: str, arguments: Mapping[str, Any], fault: Fault | None
-    ) -> _Answer | None:
+    ) -> Answer | None:
         if fault is not None and fault.kind is FaultKind.REFUSED:
             return None
         if fault is not None and fault.code:
@@ -244,7 +233,7 @@ class SlackStandIn:
             body = _refusal(error)
         if fault is not None and fault.kind is FaultKind.LOST_ANSWER:
             return None
-        return _Answer(200, body, {}, fault.seconds if fault is not None else 0)
+        return Answer(200, body, {}, fault.seconds if fault is not None else 0)
 
     def _take_fault(self, method: str) -> Fault | None:
         for entry in self._faults:
@@ -342,62 +331,9 @@ class SlackStandIn:
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06}"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # with the default of 5 the kernel resets the calls of a burst
-
-    def __init__(self, slack: SlackStandIn) -> None:
-        self.slack = slack
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would ask DNS for the machine's full name here, which may take seconds and is of no use.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        arguments = dict(parse_qsl(url.query)) | _arguments(self.headers.get_content_type(), body)
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ") or str(
-            arguments.get("token", "")
-        )
-        slack = self.server.slack
-        answer = slack.answer(url.path.removeprefix("/api/"), token, arguments)
-        if answer is None:
-            self.close_connection = True
-            return
-        slack.pause(answer.delay)
-        content = json.dumps(answer.body).encode()
-        with suppress(ConnectionError):  # the caller may have given up on a late answer
-            self.send_response(answer.status)
-            for name, value in (("Content-Type", "application/json; charset=utf-8"), *answer.headers.items()):
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Nothing: the calls can be counted on the stand-in."""
-
-
-def _arguments(content_type: str, body: bytes) -> dict[str, Any]:
-    if content_type != "application/json":
-        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _failed(fault: Fault) -> _Answer:
+def _failed(fault: Fault) -> Answer:
     headers = {"Retry-After": str(int(fault.seconds))} if fault.code == "ratelimited" else {}
-    return _Answer(fault.status, {"ok": False, "error": fault.code}, headers)
+    return Answer(fault.status, {"ok": False, "error": fault.code}, headers)
 
 
 def _refusal(error: RefusalError) -> dict[str, Any]:
