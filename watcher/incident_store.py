@@ -30,14 +30,15 @@ class IncidentStore:
         """Store a new incident; (the stored one, whether it is new). Its id decides whether it is known."""
         key = self._key(incident.id)
         try:
-            return document(Incident, self._vault.get(key)), False
+            known = self._vault.get(key)
         except ObjectNotFoundError:
-            pass  # not known yet: the usual case
-        try:
-            self._vault.put_new(key, body_of(incident))
-        except ConflictError:
-            return document(Incident, self._vault.get(key)), False
-        return incident, True
+            try:
+                self._vault.put_new(key, body_of(incident))
+            except ConflictError:
+                known = self._vault.get(key)  # another watcher was faster
+            else:
+                return incident, True
+        return document(Incident, known), False
 
     def get(self, incident_id: str) -> Incident:
         """One incident. Raises NotFoundError, DamagedObjectError."""
