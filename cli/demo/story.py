@@ -180,6 +180,8 @@ class Story:
         self._cast.developer.aws.dynamodb().delete_table(TableName=shop.ORDERS)
         alerted = self._slack.wait_for(lambda: bool(self._slack.visible(CHANNEL)), PATIENCE_SECONDS)
         self.figures.alerted_at = time.monotonic()
+        if not alerted:
+            raise DemoFailedError(f"the demo failed: nobody was alerted within {PATIENCE_SECONDS} s")
         self.incident = self._wait_for(shop.ORDERS)
         self._check(alerted, f"alerted after {self.figures.alerted_at - self.figures.deleted_at:.2f} s")
         self._check(
