@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from recovery.progress import Progress
     from recovery.restore import RecoveryReport
     from watcher.incidents import Incident
+
+log = logging.getLogger(__name__)
 
 INCIDENT_ID = re.compile(r"^\d{8}T\d{6}Z-")
 SETTLED = (IncidentState.RECOVERED, IncidentState.DISMISSED, IncidentState.QUIET)
@@ -85,14 +88,22 @@ def execute(net: Net, prepared: Prepared, progress: Progress) -> RecoveryReport:
     if prepared.incident is None:
         return net.recovery(progress).apply(plan, who)
     notes = RecoveryNotes(net.incidents, prepared.incident.id, net.clock, who)
-    net.outbox.deliver(notes.started(plan).id)
+    _tell(net, notes.started(plan))
     try:
         report = net.recovery(progress).apply(plan, who)
     except SafetyNetError as error:
-        net.outbox.deliver(notes.failed(str(error)).id)
+        _tell(net, notes.failed(str(error)))
         raise
-    net.outbox.deliver(notes.recovered(plan, report).id)
+    _tell(net, notes.recovered(plan, report))
     return report
+
+
+def _tell(net: Net, incident: Incident) -> None:
+    """Send the news to the thread. Whatever is wrong with Slack, a recovery goes on: the watcher sends it later."""
+    try:
+        net.outbox.deliver(incident.id)
+    except SafetyNetError as error:
+        log.warning("the incident's thread was not told: %s", error)
 
 
 def _open_incident(net: Net, table: str) -> Incident | None:

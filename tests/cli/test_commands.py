@@ -72,6 +72,19 @@ def test_recover_asks_for_a_terminal(desk: Desk) -> None:
     assert (done.code, "pass --yes" in done.err) == (2, True)
 
 
+def test_wrong_slack_settings_do_not_stop_a_recovery(desk: Desk) -> None:
+    """A token without a channel: the table comes back all the same, and the incident still owes its news."""
+    desk.json("backup", "run", desk.table)
+    desk.send(deletion(desk))
+    assert desk.shell.run("watch", "--once").code == 0
+    (incident,) = desk.json("incidents", "list")
+    done = desk.shell.run("recover", incident["id"], "--yes", SAFETYNET_SLACK__CHANNEL="")
+    assert done.code == 0, done.err
+    assert "no channel" in done.err
+    entries = desk.json("incidents", "show", incident["id"])["outbox"]
+    assert [entry["state"] for entry in entries] == ["sent", "pending", "pending"]
+
+
 def test_an_existing_table_is_refused(desk: Desk) -> None:
     """--yes alone never overwrites: exit 14, and the table is what it was."""
     desk.json("backup", "run", desk.table)
