@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from recovery.plans import RecoveryWish, plan_recovery
-from rules.errors import CancelledError, SafetyNetError, UnsafeError
+from rules.errors import CancelledError, LockedError, SafetyNetError, UnsafeError
 from watcher.incidents import IncidentState
 from watcher.recovery_notes import RecoveryNotes
 
@@ -91,8 +91,13 @@ def execute(net: Net, prepared: Prepared, progress: Progress) -> RecoveryReport:
     _tell(net, notes.started(plan))
     try:
         report = net.recovery(progress).apply(plan, who)
+    except LockedError:
+        raise  # somebody else is at it, and their recovery has not failed
     except SafetyNetError as error:
         _tell(net, notes.failed(str(error)))
+        raise
+    except KeyboardInterrupt:
+        notes.failed("interrupted by a person; the same command continues it")
         raise
     _tell(net, notes.recovered(plan, report))
     return report

@@ -65,7 +65,7 @@ def _facts(rows: Sequence[tuple[str, str]]) -> Table:
     return grid
 
 
-def plan_lines(plan: RecoveryPlan) -> Table:
+def plan_lines(plan: RecoveryPlan, *, replaces: bool = False) -> Table:
     """A recovery plan as a person has to read it before saying yes."""
     created = plan.create_table
     indexes = [
@@ -90,7 +90,11 @@ def plan_lines(plan: RecoveryPlan) -> Table:
         ("checks", "every object's SHA-256 before, item count and content digest after"),
     ]
     rows += [("warning", warning) for warning in plan.warnings]
-    if plan.target_exists:
+    if plan.target_exists and replaces:
+        rows.insert(
+            0, ("DELETES", f"table {plan.target.name}, which carries the staging marker, and makes it anew")
+        )
+    elif plan.target_exists:
         rows.append(("warning", "a table of that name exists: only an interrupted recovery of it goes on"))
     return _facts(rows)
 

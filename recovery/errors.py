@@ -69,7 +69,7 @@ class RestoreMismatchError(IntegrityError):
 class TableExistsError(UnsafeError):
     """The target table is there already; nothing is overwritten."""
 
-    default_hint = "Recover under another name with --as NEW_NAME, or delete the table yourself first."
+    default_hint = "It may be recovered already: `safetynet incidents list`. A copy beside it: --as NEW_NAME."
 
 
 class AwsError(SafetyNetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from recovery.vault import Vault
+
+log = logging.getLogger(__name__)
 
 INCIDENTS = "incidents/"
 UPDATE_ATTEMPTS = 20
@@ -39,6 +42,10 @@ class IncidentStore:
             else:
                 return incident, True
         return document(Incident, known), False
+
+    def check(self) -> None:
+        """Whether the vault can be reached. Raises as the vault does: not found, access denied, unavailable."""
+        next(iter(self._vault.folders(INCIDENTS)), None)
 
     def get(self, incident_id: str) -> Incident:
         """One incident. Raises NotFoundError, DamagedObjectError."""
@@ -84,12 +91,16 @@ class IncidentStore:
     def about(self, subject: str) -> Iterator[Incident]:
         """The incidents about that table or stack, newest first. Only documents whose id names it are read.
 
-        Raises DamagedObjectError naming one that cannot be read.
+        One that cannot be read is logged and passed over: it must not stand in a recovery's way.
         """
         named = re.compile(rf"/\d{{8}}T\d{{6}}Z-{re.escape(slug(subject))}-[0-9a-f]{{8}}\.json$")
         keys = [info.key for info in self._vault.list(INCIDENTS) if named.search(info.key)]
         for key in reversed(keys):
-            incident = document(Incident, self._vault.get(key))
+            try:
+                incident = document(Incident, self._vault.get(key))
+            except DamagedObjectError as error:
+                log.warning("passed over: %s", error)
+                continue
             if incident.subject.name == subject:
                 yield incident
 

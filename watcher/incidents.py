@@ -185,6 +185,7 @@ def incident_id(event: ChangeEvent) -> str:
     if event.failed:
         cause: tuple[str, ...] = (
             "attempt",
+            event.event_name,
             event.actor.arn or event.actor.label,
             event.error_code,
             f"{event.time:%Y%m%dT%H}",

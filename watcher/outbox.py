@@ -113,6 +113,11 @@ class Outbox:
             log.warning("incident %s: %s was not sent: %s", incident_id, key, error)
             self._note_failure(incident_id, key, str(error))
             return False
+        except Exception as error:
+            # A defect of ours in one message must not keep the others, or the watcher itself, from going on.
+            log.exception("incident %s: %s could not be made", incident_id, key)
+            self._note_failure(incident_id, key, f"{type(error).__name__}: {error}")
+            return False
         self._incidents.update(incident_id, lambda latest: _sent(latest, key, reference, self._clock()))
         self._refresh(notifier, incident_id, entry.kind, thread)
         return True

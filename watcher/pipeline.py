@@ -57,6 +57,10 @@ class Pipeline:
         self._clock = clock
         self._notifiers = tuple(notifiers)
 
+    def check(self) -> None:
+        """Whether incidents can be stored: asked before anything is received. Raises as the vault does."""
+        self._incidents.check()
+
     def take(self, body: bytes) -> Incident | None:
         """Take in one message; when this returns, its incident is stored and it may be acknowledged.
 
@@ -71,9 +75,12 @@ class Pipeline:
         surroundings = self._facts.look_around(event)
         now = self._clock()
         verdict = self._rules.judge(event, surroundings.facts, now)
-        incident, new = self._incidents.create(self._incident(event, surroundings, verdict, now))
+        fresh = self._incident(event, surroundings, verdict, now)
+        incident, new = self._incidents.create(fresh)
         if not new:
-            incident = self._incidents.update(incident.id, lambda known: _with_event(known, event, now))
+            incident = self._incidents.update(
+                incident.id, lambda known: _with_event(known, fresh, event, now)
+            )
         log.info(
             "event %s: %s %s is %s (incident %s, %s)",
             event.id, event.title, event.resource.name, verdict.kind, incident.id, "new" if new else "known",
@@ -147,9 +154,14 @@ def _note(event: ChangeEvent, now: datetime) -> EventNote:
     )
 
 
-def _with_event(incident: Incident, event: ChangeEvent, now: datetime) -> Incident:
-    """The same event again changes nothing; another one of the same cause is added."""
+def _with_event(incident: Incident, fresh: Incident, event: ChangeEvent, now: datetime) -> Incident:
+    """The same event again changes nothing; another one of the same cause is added.
+
+    If it alerts and what was known did not, its incident takes over: nothing suspicious hides in a quiet one.
+    """
     if any(note.id == event.id for note in incident.events):
         return incident
+    if fresh.alerted and not incident.alerted:
+        incident = fresh.model_copy(update={"events": incident.events, "timeline": incident.timeline})
     added = incident.model_copy(update={"events": (*incident.events, _note(event, now))})
     return added.with_moment(event.time, event.actor.label, event.title)

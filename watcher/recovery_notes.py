@@ -30,7 +30,7 @@ class RecoveryNotes:
     def started(self, plan: RecoveryPlan) -> Incident:
         """The recovery has begun."""
         text = f"Recovery of {plan.target.name} from backup {plan.backup_id} started by {self._who}."
-        return self._note(IncidentState.RECOVERING, NoticeKind.RECOVERING, text)
+        return self._note(self._state(plan, IncidentState.RECOVERING), NoticeKind.RECOVERING, text)
 
     def recovered(self, plan: RecoveryPlan, report: RecoveryReport) -> Incident:
         """The table is back and verified."""
@@ -42,21 +42,27 @@ class RecoveryNotes:
             text += f" Changes made after {plan.backup_time:%Y-%m-%d %H:%M:%S} UTC are lost."
         if report.follow_ups:
             text += " Still to do: " + ", ".join(step.setting for step in report.follow_ups) + "."
-        return self._note(IncidentState.RECOVERED, NoticeKind.RECOVERED, text)
+        return self._note(self._state(plan, IncidentState.RECOVERED), NoticeKind.RECOVERED, text)
 
     def failed(self, reason: str) -> Incident:
         """The recovery stopped; the same command continues it."""
         return self._note(IncidentState.OPEN, NoticeKind.RECOVERY_FAILED, f"The recovery stopped: {reason}")
 
-    def _note(self, state: IncidentState, kind: NoticeKind, text: str) -> Incident:
+    @staticmethod
+    def _state(plan: RecoveryPlan, state: IncidentState) -> IncidentState | None:
+        """A copy under another name or elsewhere leaves the lost table lost: the incident keeps its state."""
+        return state if plan.under_own_name else None
+
+    def _note(self, state: IncidentState | None, kind: NoticeKind, text: str) -> Incident:
         return self._incidents.update(self._id, self._change(state, kind, text, self._clock()))
 
     def _change(
-        self, state: IncidentState, kind: NoticeKind, text: str, now: datetime
+        self, state: IncidentState | None, kind: NoticeKind, text: str, now: datetime
     ) -> Callable[[Incident], Incident]:
         def change(incident: Incident) -> Incident:
             notifiers = [entry.notifier for entry in incident.outbox if entry.kind is NoticeKind.OPENED]
-            moved = incident.model_copy(update={"state": state}).with_moment(now, self._who, text)
+            changes = {} if state is None else {"state": state}
+            moved = incident.model_copy(update=changes).with_moment(now, self._who, text)
             return owed(moved, notifiers, kind, now, text)
 
         return change

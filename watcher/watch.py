@@ -54,16 +54,22 @@ class Watcher:
     def run(self) -> None:
         """Watch until ``stop``. First of all what an earlier watcher owed is delivered.
 
-        Raises AccessDeniedError and NotFoundError from the source: no retry mends those. While a service
+        Raises AccessDeniedError and NotFoundError from source and vault: no retry mends those. While a service
         is out of reach the watcher waits and goes on; unacknowledged messages come back by themselves.
         """
+        self._pipeline.check()
         delivered_at = None
+        suspect = False
         while not self._stop.is_set():
             now = self._clock()
             if delivered_at is None or (now - delivered_at).total_seconds() >= OUTBOX_SECONDS:
                 self._deliver_owed()
                 delivered_at = now
             try:
+                if suspect:
+                    # What cannot be stored must not be received again and again until SQS gives it up.
+                    self._pipeline.check()
+                suspect = False
                 self.step()
             except KeyboardInterrupt:
                 if not self._stop.is_set():
@@ -72,6 +78,7 @@ class Watcher:
                 raise
             except SafetyNetError as error:
                 log.warning("%s; trying again", error)
+                suspect = True
                 self._sleep(PAUSE_SECONDS)
 
     def drain(self) -> None:

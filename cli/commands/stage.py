@@ -40,7 +40,7 @@ def run(
         return
     people = stderr() if as_json else stdout()
     for one in plan.recoveries:
-        people.print(plan_lines(one))
+        people.print(plan_lines(one, replaces=True))
         people.print()
     if dry_run:
         return
@@ -61,6 +61,6 @@ def staging_plan(net: Net) -> StagingPlan:
     """The plan for the configured staging. Raises UsageError where none is configured."""
     if net.settings.staging is None:
         raise UsageError(
-            "no staging is configured", hint="Add `staging:` to safetynet.yaml; see docs/staging.md."
+            "no staging is configured", hint="Add `staging:` to safetynet.yaml; see docs/recovery.md."
         )
     return plan_staging(net.aws, net.catalog, net.settings.staging)
