@@ -83,6 +83,7 @@ class Watcher:
 
     def drain(self) -> None:
         """Deliver what is owed, then receive until nothing more comes."""
+        self._pipeline.check()
         self._deliver_owed()
         while self.step():
             continue

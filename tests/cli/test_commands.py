@@ -101,6 +101,11 @@ def test_recovery_under_another_name(desk: Desk) -> None:
     report = desk.json("recover", desk.table, "--as", f"{desk.table}-copy", "--yes")
     assert report["items_verified"] == 3
     assert desk.items(f"{desk.table}-copy") == desk.items(desk.table)
+    desk.send(deletion(desk))
+    assert desk.shell.run("watch", "--once").code == 0
+    (incident,) = desk.json("incidents", "list")
+    desk.json("recover", incident["id"], "--as", f"{desk.table}-second", "--yes")
+    assert desk.json("incidents", "show", incident["id"])["state"] == "open"
 
 
 def test_staging_from_the_settings_file(desk: Desk, tmp_path: Path) -> None:
@@ -195,6 +200,18 @@ def test_bad_input_is_told_in_a_line(
     assert said in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+
+
+def test_a_missing_vault_leaves_the_messages_alone(desk: Desk) -> None:
+    """The watcher looks at the vault before it receives, so that no message is used up."""
+    desk.send(delete_table(desk.table))
+    for arguments in (["watch"], ["watch", "--once"]):
+        done = desk.shell.run(*arguments, SAFETYNET_VAULT="s3://is-not-there")
+        assert (done.code, "Traceback" in done.err) == (10, False)
+    received = desk.aws.sqs().receive_message(
+        QueueUrl=desk.queue_url, MessageSystemAttributeNames=["ApproximateReceiveCount"]
+    )["Messages"]
+    assert [one["Attributes"]["ApproximateReceiveCount"] for one in received] == ["1"]
 
 
 def test_faults_in_files_are_named_by_line(desk: Desk, tmp_path: Path) -> None:

@@ -160,3 +160,13 @@ def test_what_owes_nothing_is_not_read_again(
         incident.id, lambda one: owed(one, ["recording"], NoticeKind.RECOVERED, clock.now, "it is back")
     )
     assert parts.outbox.deliver_all() == 1
+
+
+def test_a_defect_in_one_message_does_not_stop_the_others(parts: Parts, incident: Incident) -> None:
+    """An exception that nobody foresaw is noted like any failure, and the next incident is told of."""
+    other = parts.pipeline.take(delete_table("carts"))
+    assert other is not None
+    parts.notifier.failures = [KeyError("oops")]
+    assert parts.outbox.deliver_all() == 1
+    errors = [parts.incidents.get(one.id).outbox[0].last_error for one in (incident, other)]
+    assert sorted(errors) == ["", "KeyError: 'oops'"]

@@ -163,3 +163,21 @@ def test_conflicts_are_retried(parts: Parts, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(parts.vault, "replace", busy)
     changed = parts.incidents.update(incident.id, lambda one: one.with_moment(NOON, "me", "looked"))
     assert changed.timeline[-1].what == "looked"
+
+
+def test_an_alert_never_hides_in_a_quiet_incident(parts: Parts, clock: Clockwork) -> None:
+    """What comes later under the same identity and alerts opens the incident; both events are in it."""
+    parts.intents.declare(
+        Declaration(table="*", by="developer", lasts=timedelta(minutes=1), reason="clean up"), "somebody"
+    )
+    quiet = parts.pipeline.take(delete_table(eventTime="2026-11-23T12:00:30Z", eventID="e-1"))
+    assert quiet is not None
+    assert not quiet.alerted
+    clock.now += timedelta(hours=1)
+    later = {"eventTime": "2026-11-23T12:00:30Z", "eventID": "e-2"}
+    other = delete_table(**later, userIdentity={"type": "Root", "arn": "arn:aws:iam::123456789012:root"})
+    loud = parts.pipeline.take(other)
+    assert loud is not None
+    assert (loud.id, loud.state) == (quiet.id, IncidentState.OPEN)
+    assert [note.id for note in loud.events] == ["e-1", "e-2"]
+    assert len(loud.unsent) == 1
