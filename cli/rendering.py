@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.wording import duration, moment, size
 from rules.errors import UsageError
+from watcher.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def _facts(rows: Sequence[tuple[str, str]]) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(Text(name), Text(value))
+        grid.add_row(Text(name), Text(clean(value)))
     return grid
 
 
@@ -144,8 +145,8 @@ def incidents_list(incidents: Sequence[Incident]) -> Group:
         line = Text(f"{incident.opened_at:%Y-%m-%d %H:%M:%S}  ")
         line.append(f"{severity:8}", style=SEVERITY_STYLES[severity])
         line.append(f"  {incident.state.value:12}  {incident.title}")
-        line.append(f": {incident.subject.name}" if incident.subject.name else "", style="bold")
-        who = Text(f"    by {incident.actor.label}, {incident.verdict.value}")
+        line.append(f": {clean(incident.subject.name)}" if incident.subject.name else "", style="bold")
+        who = Text(f"    by {clean(incident.actor.label)}, {incident.verdict.value}")
         lines += [line, who, Text(f"    {incident.id}", style="dim")]
     return Group(*lines)
 
@@ -193,11 +194,11 @@ def intents_table(intents: Sequence[Intent], active: Sequence[bool]) -> Table:
         state = "active" if is_active else "revoked" if intent.revoked_at else "over"
         table.add_row(
             intent.id,
-            Text(intent.table),
-            Text(intent.by),
+            Text(clean(intent.table)),
+            Text(clean(intent.by)),
             f"{intent.until:%m-%d %H:%M}",
             state,
-            Text(intent.reason),
+            Text(clean(intent.reason)),
         )
     return table
 
