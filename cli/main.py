@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
+from cli.lazy import lazy_group
 from rules.errors import SafetyNetError
 
 if TYPE_CHECKING:
@@ -27,33 +27,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("cli.commands.backup", "Back tables up, and see what there is."),
     "stage": ("cli.commands.stage", "Make testing tables anew from production backups."),
     "schedule": ("cli.commands.schedule", "Run backups and staging by cron."),
-    "rules": ("cli.commands.rules", "Check and test rule files."),
+    "rules": ("cli.commands.rules", "Write, check, test, explain and back-test rule files."),
     "intent": ("cli.commands.intent", "Declare a planned change, so that it does not alert."),
 }
 
 
-class LazyGroup(TyperGroup):
-    """Knows all commands by name and one line; loads the one that is called."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = {
-            name: TyperCommand(name=name, help=summary, callback=None)
-            for name, (_, summary) in COMMANDS.items()
-        }
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command to run, really loaded. Typer adds 'did you mean' where there is none."""
-        name, _, rest = super().resolve_command(ctx, args)
-        if name is None:
-            return None, None, rest
-        command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
-        command.name = name
-        return name, command, rest
-
-
 app = typer.Typer(
-    cls=LazyGroup,
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -45,7 +45,8 @@ def click_command(words: list[str]) -> tuple[Any, list[str]]:
     command: Any = typer.main.get_command(importlib.import_module(COMMANDS[words[0]][0]).app)
     rest = words[1:]
     while hasattr(command, "commands") and rest:
-        command, rest = command.commands[rest[0]], rest[1:]
+        load = getattr(command, "load", command.commands.__getitem__)
+        command, rest = load(rest[0]), rest[1:]
     return command, rest
 
 

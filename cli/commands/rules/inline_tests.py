@@ -1,45 +1,21 @@
-"""``safetynet rules check|test``."""
+"""``safetynet rules test``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from cli.commands.rules.paths import Paths
 from cli.options import Json
 from cli.rendering import print_json, stdout
 from recovery.clock import utc_now
 from rules.errors import UsageError
 from rules.rule_tests import RuleTestResult, run_rule_tests, untested_rules
-from rules.rulefile import expired, load_rules
+from rules.rulefile import load_rules
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-
-Paths = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[PATH]...", help="Rule files or folders of them; the default pack if left out."),
-]
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
-@app.callback()
-def rules() -> None:
-    """Check and test rule files."""
-
-
-@app.command(epilog="Example: safetynet rules check rules.d/")
-def check(paths: Paths = None) -> None:
-    """Check rule files. Every fault is named with file, line and column; exit 2 if there is one."""
-    loaded = load_rules(paths or [])
-    out = stdout()
-    for rule in expired(loaded.rule_set, utc_now()):
-        out.print(f"note: rule {rule.id} ({rule.origin}) has expired and no longer counts", markup=False)
-    out.print(
-        f"{len(loaded.files)} files, {len(loaded.rule_set.rules)} rules, {len(loaded.tests)} tests: no faults"
-    )
-
-
-@app.command("test", epilog="Example: safetynet rules test rules.d/")
+@app.command(epilog="Example: safetynet rules test rules.d/")
 def run_tests(paths: Paths = None, *, as_json: Json = False) -> None:
     """Run the inline tests of rule files, together with the default pack, as they are used."""
     loaded = load_rules(paths or [])
