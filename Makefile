@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?= --yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format lock clean bench-rules
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
 	@echo "make test    the tests"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make format  let ruff format and mend what it can"
+	@echo "make bench-rules  events judged a second, beside moto and ministack"
 	@echo "make lock    make the lock files anew from pyproject.toml"
 
 # The two stamps: what the demo needs, and on top of it what the tests and checks need.
@@ -41,6 +42,15 @@ check: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# ministack pins boto3, so it has an environment of its own.
+$(VENV)/ministack.stamp: requirements/ministack.in
+	$(PYTHON) -m venv $(VENV)/ministack
+	$(VENV)/ministack/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/ministack.in
+	@touch $@
+
+bench-rules: $(VENV)/dev.stamp $(VENV)/ministack.stamp
+	$(BIN)/python -m benchmarks.rules $(VENV)/ministack/bin/python
 
 # uv writes lock files for every platform at once; their hashes are what pip checks at set-up.
 UV_COMPILE = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -6,6 +6,8 @@ import os
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from glob import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.settings import Settings, load_settings
@@ -19,9 +21,15 @@ from recovery.restore_write import WriteEngine
 from recovery.vault_s3 import S3Vault, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
+from rules.net import NetParts
 from rules.rulefile import load_rules
+from watcher.archive_athena import AthenaArchive
+from watcher.archive_files import FileArchive
+from watcher.archive_lookup import LookupArchive
+from watcher.archive_s3 import S3Archive
 from watcher.enrichment import VaultFacts
 from watcher.incident_store import IncidentStore
+from watcher.live_tables import AwsTables
 from watcher.notifier_slack import SlackNotifier
 from watcher.outbox import Outbox
 from watcher.pipeline import Pipeline
@@ -29,12 +37,15 @@ from watcher.source_sqs import SqsSource
 from watcher.watch import Watcher
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from recovery.clock import Clock, Sleep
     from recovery.progress import Progress
     from recovery.vault import Vault
     from rules.rulefile import LoadedRules
+    from watcher.archive_s3 import TrailFilter
+    from watcher.archives import Archive
+    from watcher.athena_query import AthenaTable
     from watcher.notifiers import Notifier
 
 
@@ -68,7 +79,7 @@ class Net:
     @cached_property
     def intents(self) -> IntentStore:
         """The declared intents."""
-        return IntentStore(self.vault, self.clock)
+        return IntentStore(self.vault, self.clock, self.settings.intents.longest)
 
     @cached_property
     def incidents(self) -> IncidentStore:
@@ -116,6 +127,7 @@ class Net:
             clock=self.clock,
             sleep=self.sleep,
             progress=progress,
+            intents=self.intents,
         )
 
     def watcher(self) -> Watcher:
@@ -130,9 +142,29 @@ class Net:
                 hint="Set slack.token and slack.channel (SAFETYNET_SLACK__TOKEN, SAFETYNET_SLACK__CHANNEL).",
             )
         source = SqsSource(self.aws.sqs(), self.settings.queue_url, self.poll_seconds)
-        facts = VaultFacts(self.catalog, self.intents)
-        pipeline = Pipeline(self.incidents, facts, self.rules.rule_set, self.clock, self.outbox.names)
+        facts = VaultFacts(self.catalog, self.intents, self.incidents, AwsTables(self.aws))
+        pipeline = Pipeline(
+            self.incidents,
+            facts,
+            self.rules.rule_set,
+            self.clock,
+            self.outbox.names,
+            net_parts_of(self.settings),
+        )
         return Watcher(source, pipeline, self.outbox, self.clock, self.sleep)
+
+    def archive(self, location: str, wanted: TrailFilter, table: AthenaTable | None) -> Archive:
+        """The archive behind ``s3://...`` or ``lookup:``, narrowed by Athena if a table is given."""
+        if location.startswith("lookup:"):
+            if location != "lookup:":
+                raise UsageError(f"not an archive: {location}", hint="Write lookup: and pass --region.")
+            return LookupArchive(
+                self.aws.cloudtrail(), self.aws.region, wanted.period, self.clock, self.sleep
+            )
+        trail = S3Archive(self.aws.s3(), location, wanted, self.sleep)
+        if table is None:
+            return trail
+        return AthenaArchive(self.aws.athena(), trail, table, wanted, self.sleep, net_parts_of(self.settings))
 
 
 def build(config: Path | None, profile: str = "", region: str = "") -> Net:
@@ -140,3 +172,41 @@ def build(config: Path | None, profile: str = "", region: str = "") -> Net:
     # botocore itself reads AWS_DEFAULT_REGION only; AWS_REGION is what every other AWS tool reads.
     region = region or os.environ.get("AWS_REGION", "")
     return Net(load_settings(config), Aws(AwsSettings(profile=profile, region=region)))
+
+
+def net_parts_of(settings: Settings) -> NetParts:
+    """The net's own parts, as the settings name them."""
+    net = settings.net
+    bucket, prefix = parse_location(settings.vault) if settings.vault else ("", "")
+    queue = settings.queue_url.rstrip("/").rpartition("/")[2]
+    return NetParts(
+        vault_bucket=bucket,
+        vault_prefix=prefix,
+        keys=net.keys,
+        trails=net.trails,
+        event_rules=net.event_rules,
+        queues=(*net.queues, *([escape(queue)] if queue else [])),
+        functions=net.functions,
+        backup_vaults=net.backup_vaults,
+    )
+
+
+def archives_of(
+    locations: Sequence[str],
+    wanted: TrailFilter,
+    table: AthenaTable | None,
+    config: Path | None,
+    profile: str = "",
+    region: str = "",
+) -> list[Archive]:
+    """The archives that were named; AWS is set up only if one of them is there. Raises as ``build``."""
+    local = [not location.startswith(("s3://", "lookup:")) for location in locations]
+    if table is not None and not all(location.startswith("s3://") for location in locations):
+        raise UsageError("Athena can narrow S3 trails only", hint="Give s3://BUCKET/PREFIX with --athena.")
+    if all(local):
+        return [FileArchive(Path(location), wanted.period) for location in locations]
+    net = build(config, profile, region)
+    return [
+        FileArchive(Path(location), wanted.period) if is_local else net.archive(location, wanted, table)
+        for location, is_local in zip(locations, local, strict=True)
+    ]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from recovery.catalog import Listing
     from recovery.plans import RecoveryPlan
     from recovery.restore import RecoveryReport
-    from rules.intents import Intent
     from watcher.incidents import Incident
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
@@ -57,7 +56,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> Table:
+def facts_grid(rows: Sequence[tuple[str, str]]) -> Table:
+    """Names and values, a line each; the same name again is a further line."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -97,7 +97,7 @@ def plan_lines(plan: RecoveryPlan, *, replaces: bool = False) -> Table:
         )
     elif plan.target_exists:
         rows.append(("warning", "a table of that name exists: only an interrupted recovery of it goes on"))
-    return _facts(rows)
+    return facts_grid(rows)
 
 
 def _loss(plan: RecoveryPlan) -> str:
@@ -117,7 +117,7 @@ def report_lines(report: RecoveryReport) -> Table:
     rows += [("differs", difference) for difference in report.differences]
     for step in report.follow_ups:
         rows += [("still to do", f"{step.setting}: {step.reason}"), ("", step.command)]
-    return _facts(rows)
+    return facts_grid(rows)
 
 
 def backups_table(listings: Sequence[tuple[str, Listing]]) -> Table:
@@ -184,23 +184,7 @@ def incident_lines(incident: Incident) -> Table:
         ("message", f"{entry.key}: {entry.state.value}{' - ' + entry.last_error if entry.last_error else ''}")
         for entry in incident.outbox
     ]
-    return _facts(rows)
-
-
-def intents_table(intents: Sequence[Intent], active: Sequence[bool]) -> Table:
-    """One line an intent."""
-    table = _table("ID", "TABLE", "BY", "UNTIL (UTC)", "STATE", "REASON")
-    for intent, is_active in zip(intents, active, strict=True):
-        state = "active" if is_active else "revoked" if intent.revoked_at else "over"
-        table.add_row(
-            intent.id,
-            Text(clean(intent.table)),
-            Text(clean(intent.by)),
-            f"{intent.until:%m-%d %H:%M}",
-            state,
-            Text(clean(intent.reason)),
-        )
-    return table
+    return facts_grid(rows)
 
 
 class ProgressBars:

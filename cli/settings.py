@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from recovery.intents import LONGEST
 from recovery.schedules import ScheduleSettings
 from recovery.staging import StagingSettings
 from rules.errors import UsageError
+from rules.net import ANY_NET
+from rules.windows import parse_duration
 from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
 from watcher.outbox import TAKEOVER_SECONDS
 
 DEFAULT_FILE = Path("safetynet.yaml")
+_LONGEST_EVER = timedelta(days=90)
+_BOUNDS = "more than nothing, and at most 90d"
 
 
 class SlackSettings(BaseModel):
@@ -35,6 +41,40 @@ class BackupSettings(BaseModel):
     tables: tuple[str, ...] = ()
 
 
+def _span(value: object) -> timedelta:
+    """``7d``, ``12h``, ``30m``; a bare number is hours."""
+    try:
+        span = timedelta(hours=float(str(value)))
+    except OverflowError as error:
+        raise ValueError(_BOUNDS) from error
+    except ValueError:
+        span = value if isinstance(value, timedelta) else parse_duration(str(value))
+    if not timedelta() < span <= _LONGEST_EVER:
+        raise ValueError(_BOUNDS)
+    return span
+
+
+class IntentSettings(BaseModel):
+    """``intents:``. How long an intent may last at most, from its declaration to its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    longest: Annotated[timedelta, BeforeValidator(_span)] = LONGEST
+
+
+class NetSettings(BaseModel):
+    """``net:``. Which keys, trails and so on belong to this net, as shell patterns of names or ARNs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keys: tuple[str, ...] = ANY_NET.keys
+    trails: tuple[str, ...] = ANY_NET.trails
+    event_rules: tuple[str, ...] = ANY_NET.event_rules
+    queues: tuple[str, ...] = ANY_NET.queues
+    functions: tuple[str, ...] = ANY_NET.functions
+    backup_vaults: tuple[str, ...] = ANY_NET.backup_vaults
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -50,6 +90,8 @@ class Settings(BaseSettings):
     backup: BackupSettings = BackupSettings()
     staging: StagingSettings | None = None
     schedule: ScheduleSettings = ScheduleSettings()
+    intents: IntentSettings = IntentSettings()
+    net: NetSettings = NetSettings()
     takeover_seconds: Annotated[int, Field(ge=0)] = TAKEOVER_SECONDS
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -217,3 +217,13 @@ class Aws:
         """An SQS client."""
         with aws_errors("set up SQS"):
             return self.session.client("sqs", endpoint_url=self.endpoint_url, config=self._config)
+
+    def cloudtrail(self) -> Any:
+        """A CloudTrail client; who uses it says what of it (a Protocol)."""
+        with aws_errors("set up CloudTrail"):
+            return self.session.client("cloudtrail", endpoint_url=self.endpoint_url, config=self._config)
+
+    def athena(self) -> Any:
+        """An Athena client; who uses it says what of it (a Protocol)."""
+        with aws_errors("set up Athena"):
+            return self.session.client("athena", endpoint_url=self.endpoint_url, config=self._config)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from recovery.clock import compact
-from recovery.errors import ObjectNotFoundError
+from recovery.errors import ConflictError, ObjectNotFoundError
 from recovery.vault import body_of, document
-from rules.errors import NotFoundError, UsageError
-from rules.intents import Intent
+from rules.actions import Weight
+from rules.errors import NotFoundError, UnavailableError, UsageError
+from rules.intents import DELETE_STACK, DELETE_TABLE, Intent
+from rules.watched import WATCHED_ACTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,37 +27,84 @@ if TYPE_CHECKING:
 INTENTS = "intents/"
 LONGEST = timedelta(days=7)
 LATE_EVENTS = timedelta(days=7)
+_ATTEMPTS = 20
+_CLOSE = 0.6
+_ONE_DAY = timedelta(days=1)
+_ONE_HOUR = timedelta(hours=1)
+
+# What can be declared, and what kinds of resources it is about.
+OPERATIONS: dict[str, frozenset[str]] = {
+    name: frozenset(action.resource_type for action in WATCHED_ACTIONS if action.event_name == name)
+    for name in sorted(
+        action.event_name
+        for action in WATCHED_ACTIONS
+        if action.resource_type in {"table", "backup", "stack"} and action.weight is not Weight.CONTEXT
+    )
+}
+# Declared or not, these alert: no rule may silence them, and an intent speaks through a rule.
+ALWAYS_ALERTING = frozenset(
+    action.event_name for action in WATCHED_ACTIONS if action.weight is Weight.TAMPERING
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a person or job declares: a table pattern, a principal pattern, for how long, and why."""
+    """What a person or job declares: a table or stack pattern, a principal pattern, for how long, and why.
+
+    Without ``operations`` a table's deletion is meant, or, where only a stack is named, the stack's. Without
+    ``starts`` it begins now.
+    """
 
     table: str
     by: str
     lasts: timedelta
     reason: str
-    operations: tuple[str, ...] = ("DeleteTable",)
+    operations: tuple[str, ...] = ()
     account: str = ""
     region: str = ""
+    stack: str = ""
+    starts: datetime | None = None
+    max_changes: int | None = None
+    ticket: str = ""
+    session: str = ""
+    source_identity: str = ""
+    app: str = ""
+    request_token: str = ""
 
 
 class IntentStore:
-    """All intents of a vault."""
+    """All intents of a vault. None lasts longer than ``longest``, from its declaration to its end."""
 
-    def __init__(self, vault: Vault, clock: Clock) -> None:
+    def __init__(self, vault: Vault, clock: Clock, longest: timedelta = LONGEST) -> None:
         self._vault = vault
         self._clock = clock
+        self.longest = longest
 
     def declare(self, declaration: Declaration, declared_by: str) -> Intent:
-        """Store an intent that begins now. Raises UsageError for one that is too long or has no reason."""
-        if not timedelta() < declaration.lasts <= LONGEST:
-            raise UsageError(f"an intent lasts between a moment and {LONGEST.days} days")
+        """Store an intent.
+
+        Raises UsageError for one that is too long, begins in the past, has no reason, names nothing, or is about
+        operations that nobody watches.
+        """
+        now = self._clock()
+        starts = declaration.starts or now
+        if starts < now:
+            raise UsageError("an intent cannot begin in the past", hint="Leave --from out and it begins now.")
+        if not timedelta() < declaration.lasts or starts + declaration.lasts - now > self.longest:
+            raise UsageError(
+                f"an intent ends within {_in_words(self.longest)} of its declaration",
+                hint="The longest that is allowed is the setting intents.longest.",
+            )
         if not declaration.reason.strip():
             raise UsageError("an intent needs a reason", hint="Say why with --reason.")
-        intent = _intent(declaration, declared_by, self._clock())
-        self._vault.put_new(self._key(intent.id), body_of(intent))
-        return intent
+        for _ in range(_ATTEMPTS):
+            intent = _intent(declaration, declared_by, now)
+            try:
+                self._vault.put_new(self._key(intent.id), body_of(intent))
+            except ConflictError:
+                continue  # the same second and the same random number
+            return intent
+        raise UnavailableError("no id for the intent is free")
 
     def all(self) -> list[Intent]:
         """Every intent, oldest first. Raises DamagedObjectError naming one that cannot be read."""
@@ -63,24 +113,44 @@ class IntentStore:
     def recent(self) -> list[Intent]:
         """The intents that may still cover a change of the last days. Raises as ``all``.
 
-        An intent's id begins with the time of its declaration, and none lasts longer than ``LONGEST``; the
-        margin is for events that arrive late.
+        An intent's id begins with the time of its declaration, and none counts for longer than ``longest``,
+        whoever wrote it there; the margin is for events that arrive late.
         """
-        oldest = compact(self._clock() - LONGEST - LATE_EVENTS)
+        oldest = compact(self._clock() - self.longest - LATE_EVENTS)
         infos = self._vault.list(INTENTS, after=f"{INTENTS}{oldest}")
-        return [document(Intent, self._vault.get(info.key)) for info in infos]
+        return [self._bounded(document(Intent, self._vault.get(info.key))) for info in infos]
 
-    def revoke(self, intent_id: str) -> Intent:
-        """End an intent now; what it covered before stays covered. Raises NotFoundError."""
+    def get(self, intent_id: str) -> Intent:
+        """One intent. Raises NotFoundError, DamagedObjectError."""
+        return self._stored(intent_id)[0]
+
+    def revoke(self, intent_id: str, revoked_by: str) -> Intent:
+        """End an intent now; what it covered before stays covered, and the first revocation counts.
+
+        Raises NotFoundError, UnavailableError if others are always faster.
+        """
+        for _ in range(_ATTEMPTS):
+            intent, etag = self._stored(intent_id)
+            if intent.revoked_at is not None:
+                return intent
+            revoked = intent.model_copy(update={"revoked_at": self._clock(), "revoked_by": revoked_by})
+            try:
+                self._vault.replace(self._key(intent_id), body_of(revoked), etag)
+            except ConflictError:
+                continue  # somebody else was faster: look at what it is now
+            return revoked
+        raise UnavailableError(f"intent {intent_id} changes faster than it can be revoked")
+
+    def _stored(self, intent_id: str) -> tuple[Intent, str]:
         try:
             stored = self._vault.get(self._key(intent_id))
         except ObjectNotFoundError as error:
             raise NotFoundError(f"no intent {intent_id}", hint="See `safetynet intent list`.") from error
-        intent = document(Intent, stored)
-        if intent.revoked_at is None:
-            intent = intent.model_copy(update={"revoked_at": self._clock()})
-            self._vault.replace(stored.key, body_of(intent), stored.etag)
-        return intent
+        return document(Intent, stored), stored.etag
+
+    def _bounded(self, intent: Intent) -> Intent:
+        latest = intent.declared_at + self.longest
+        return intent if intent.until <= latest else intent.model_copy(update={"until": latest})
 
     @staticmethod
     def _key(intent_id: str) -> str:
@@ -94,17 +164,46 @@ def _intent(declaration: Declaration, declared_by: str, now: datetime) -> Intent
         return Intent(
             id=f"{compact(now)}-{secrets.token_hex(4)}",
             table=declaration.table,
+            stack=declaration.stack,
             by=declaration.by,
-            operations=declaration.operations,
+            session=declaration.session,
+            source_identity=declaration.source_identity,
+            app=declaration.app,
+            request_token=declaration.request_token,
+            operations=_operations(declaration),
+            max_changes=declaration.max_changes,
             account=declaration.account,
             region=declaration.region,
-            starts=second,
-            until=now + declaration.lasts,
+            starts=declaration.starts or second,
+            until=(declaration.starts or now) + declaration.lasts,
             reason=declaration.reason,
+            ticket=declaration.ticket,
             declared_by=declared_by,
             declared_at=second,
         )
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise UsageError(f"cannot declare this intent: {place}: {first['msg']}") from error
+        said = f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"cannot declare this intent: {said}") from error
+
+
+def _operations(declaration: Declaration) -> tuple[str, ...]:
+    """The declared operations, each once, or the usual one. Raises UsageError for what cannot be declared."""
+    if not declaration.operations:
+        return (DELETE_TABLE,) if declaration.table or not declaration.stack else (DELETE_STACK,)
+    for name in declaration.operations:
+        if name not in OPERATIONS:
+            by_lower = {known.lower(): known for known in OPERATIONS}
+            close = get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
+            hint = f"Did you mean {by_lower[close[0]]}?" if close else f"Known are {', '.join(OPERATIONS)}."
+            raise UsageError(f"not an operation that can be declared: {name!r}", hint=hint)
+        if not declaration.stack and OPERATIONS[name] == {"stack"}:
+            raise UsageError(f"{name} is about a stack, and none is named", hint="Name it with --stack.")
+    return tuple(dict.fromkeys(declaration.operations))
+
+
+def _in_words(span: timedelta) -> str:
+    """``7 days``, ``12 hours``, ``1.5 hours``."""
+    unit, name = (_ONE_HOUR, "hour") if span % _ONE_DAY else (_ONE_DAY, "day")
+    return f"{span / unit:g} {name}{'' if span == unit else 's'}"

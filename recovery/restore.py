@@ -11,6 +11,7 @@ from recovery.definition import RUN_TAG, Known, capture_definition, describe_tab
 from recovery.digest import ContentDigest
 from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
 from recovery.leases import holding, take_lease
+from recovery.own_changes import declare_settings
 from recovery.pacing import patient
 from recovery.plans import DELETING, backup_of, table_exists
 from recovery.runs import start_run, unfinished_run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from recovery.catalog import Catalog
     from recovery.clock import Clock, Sleep
     from recovery.definition import TableDefinition
+    from recovery.intents import IntentStore
     from recovery.leases import Lease
     from recovery.plans import RecoveryPlan
     from recovery.progress import Progress
@@ -69,8 +71,10 @@ class Recovery:
         clock: Clock,
         sleep: Sleep,
         progress: Progress,
+        intents: IntentStore | None = None,
     ) -> None:
         self._aws = aws
+        self._intents = intents
         self._catalog = catalog
         self._tables = tables
         self._engine = engine
@@ -121,6 +125,8 @@ class Recovery:
         if not run.record.verified:
             self._verify(run, lease)
         lease.check()
+        if self._intents is not None and not run.record.settled:
+            declare_settings(self._intents, plan, started_by)
         follow_ups, differences = self._settle(client, run, definition)
         self._progress.finish(table)
         return RecoveryReport(

@@ -8,34 +8,20 @@ late, not never and not twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
-from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from cronsim import CronSim
+from pydantic import BaseModel, ConfigDict
+
+from rules.windows import CronExpression, ZoneName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-
-def _cron(expression: str) -> str:
-    try:
-        CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - only to see whether it parses
-    except CronSimError as error:
-        raise ValueError(f"not a cron expression: {error}") from error
-    return expression
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"not an IANA time zone: {name!r}") from error
-    return name
+    from datetime import datetime
 
 
 class ScheduleSettings(BaseModel):
@@ -43,9 +29,9 @@ class ScheduleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    backup: Annotated[str, AfterValidator(_cron)] | None = None
-    staging: Annotated[str, AfterValidator(_cron)] | None = None
+    timezone: ZoneName = "UTC"
+    backup: CronExpression | None = None
+    staging: CronExpression | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from glob import escape
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -119,20 +120,25 @@ def apply_staging(
         target = one.target
         if recovery.unfinished(one) is None and table_exists(aws, target.name):
             _check_marker(aws, target.name)
-            intents.declare(
-                Declaration(
-                    table=target.name,
-                    by=caller,
-                    lasts=REFRESH_LASTS,
-                    reason=f"staging refresh of {target.name} from backup {one.backup_id} of {one.source.name}",
-                    account=target.account,
-                    region=target.region,
-                ),
-                declared_by=caller,
-            )
+            intents.declare(_declaration(one, caller, intents.longest), declared_by=caller)
             _delete_table(aws, target.name, sleep)
         reports.append(recovery.apply(one, caller))
     return reports
+
+
+def _declaration(plan: RecoveryPlan, caller: str, longest: timedelta) -> Declaration:
+    """The deletion of the old copy, and nothing else; what the recovery changes it declares itself."""
+    target = plan.target
+    return Declaration(
+        table=target.name,
+        # An ARN's path may hold what a pattern would read as its own.
+        by=escape(caller),
+        lasts=min(REFRESH_LASTS, longest),
+        max_changes=1,
+        reason=f"staging refresh of {target.name} from backup {plan.backup_id} of {plan.source.name}",
+        account=target.account,
+        region=target.region,
+    )
 
 
 def _delete_table(aws: Aws, name: str, sleep: Sleep) -> None:

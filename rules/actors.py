@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from rules.records import flag
 
 if TYPE_CHECKING:
     from rules.records import CloudTrailRecord, UserIdentity
@@ -43,7 +46,7 @@ class Actor:
     """The principal behind a change event.
 
     ``name`` is what a person would call it (user, role or service name; with SSO the person), ``session`` the
-    role session name, which for CI roles is often the job. ``mfa`` is None where the record does not say.
+    role session name, which for CI roles is often the job; ``issuer`` is the role's ARN. ``mfa`` is None where the record does not say.
     """
 
     kind: ActorKind
@@ -51,6 +54,7 @@ class Actor:
     arn: str
     account: str
     role: str = ""
+    issuer: str = ""
     session: str = ""
     source_identity: str = ""
     source_ip: str = ""
@@ -84,6 +88,7 @@ _IDENTITY_KINDS = {
 }
 
 _SSO_ROLE = "AWSReservedSSO_"
+_APP = re.compile(r"(?:^|[\s\[])app/([^\s\]]{1,64})")
 
 # The products of a user agent (``name/version``), most telling first: every tool also names the SDK it is built
 # on, and Pulumi the Terraform provider. Whole names, since anybody's product may have "cdk" in its name.
@@ -111,39 +116,52 @@ _WHOLE_AGENTS: tuple[tuple[re.Pattern[str], Tool], ...] = (
 
 def actor_of(record: CloudTrailRecord) -> Actor:
     """The actor of a CloudTrail record; an absent or strange identity gives ``ActorKind.UNKNOWN``."""
-    identity = record.user_identity
-    kind = _IDENTITY_KINDS.get(identity.type, ActorKind.UNKNOWN)
+    identity = record.identity
+    kind = _IDENTITY_KINDS.get(identity.type or "", ActorKind.UNKNOWN)
     role, session = _role_and_session(identity) if kind is ActorKind.ASSUMED_ROLE else ("", "")
     if role.startswith(_SSO_ROLE):
         kind = ActorKind.SSO
+    context = identity.session_context
+    issuer = context.session_issuer if context else None
     return Actor(
         kind=kind,
         name=_name(identity, kind, role, session),
-        arn=identity.arn,
-        account=identity.account_id,
+        arn=identity.arn or "",
+        account=identity.account_id or "",
         role=role,
+        issuer=(issuer.arn or "") if issuer else "",
         session=session,
-        source_identity=identity.session_context.source_identity if identity.session_context else "",
-        source_ip=record.source_ip_address,
-        invoked_by=identity.invoked_by,
+        source_identity=(context.source_identity or "") if context else "",
+        source_ip=record.source_ip_address or "",
+        invoked_by=identity.invoked_by or "",
         mfa=_mfa(identity),
     )
 
 
 def tool_of(record: CloudTrailRecord) -> Tool:
-    """The tool a call was made with, from ``invokedBy``, ``userAgent`` and the console's own marker.
+    """The tool a call was made with, from ``invokedBy``, ``userAgent`` and the console's own marker."""
+    in_console = flag(record.session_credential_from_console) == "true"
+    return _tool(record.identity.invoked_by or "", record.user_agent or "", in_console)
 
-    The marker also stands in what people do in CloudShell, so a tool that names itself goes before it.
+
+def app_of(user_agent: str) -> str:
+    """The name that an application gave itself: ``app/<id>`` in a user agent (AWS_SDK_UA_APP_ID), or ""."""
+    found = _APP.search(user_agent)
+    return found[1] if found else ""
+
+
+@lru_cache(maxsize=1024)
+def _tool(invoked_by: str, user_agent: str, in_console: bool) -> Tool:
+    """The same few agents come again and again.
+
+    The console's marker also stands in what people do in CloudShell, so a tool that names itself goes before it.
     """
-    invoked_by = record.user_identity.invoked_by.lower()
     if invoked_by:
         # Written by AWS itself: a service acts for whom the identity names. The old console was one of them.
-        return _whole(invoked_by) or Tool.SERVICE
-    agent = record.user_agent.lower().strip("[] ")
+        return _whole(invoked_by.lower()) or Tool.SERVICE
+    agent = user_agent.lower().strip("[] ")
     named = _whole(agent) or _product(agent)
-    if named in {Tool.UNKNOWN, Tool.SERVICE} and record.session_credential_from_console == "true":
-        return Tool.CONSOLE
-    return named
+    return Tool.CONSOLE if in_console and named in {Tool.UNKNOWN, Tool.SERVICE} else named
 
 
 def _whole(agent: str) -> Tool | None:
@@ -165,12 +183,13 @@ def _role_and_session(identity: UserIdentity) -> tuple[str, str]:
     """
     issuer = identity.session_context.session_issuer if identity.session_context else None
     role = issuer.user_name if issuer else ""
-    _, _, assumed = identity.arn.partition(":assumed-role/")
-    _, _, path = identity.arn.partition(":role/")
+    arn = identity.arn or ""
+    _, _, assumed = arn.partition(":assumed-role/")
+    _, _, path = arn.partition(":role/")
     named, _, session = assumed.partition("/")
     return (
         role or named or path.rpartition("/")[2],
-        session or identity.principal_id.partition(":")[2],
+        session or (identity.principal_id or "").partition(":")[2],
     )
 
 
@@ -179,7 +198,7 @@ def _name(identity: UserIdentity, kind: ActorKind, role: str, session: str) -> s
         return "root"
     if kind is ActorKind.SSO and session:
         return session
-    _, _, path = identity.arn.partition("/")
+    _, _, path = (identity.arn or "").partition("/")
     return identity.user_name or role or identity.invoked_by or path.rpartition("/")[2]
 
 
@@ -192,4 +211,4 @@ def _mfa(identity: UserIdentity) -> bool | None:
     context = identity.session_context
     if context is None or context.attributes is None:
         return None
-    return {"true": True, "false": False}.get(context.attributes.mfa_authenticated.lower())
+    return {"true": True, "false": False}.get(flag(context.attributes.mfa_authenticated).lower())

@@ -3,103 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from rules.errors import PatternError, UsageError
+from rules.named_lists import lists_in, with_lists, written_steps
 from rules.pattern_places import steps_to
 from rules.patterns import compile_pattern
-from rules.verdicts import CompiledRule, RuleSet, Severity, VerdictKind
+from rules.rule_schema import Rule, RuleFile, RuleTest
+from rules.rule_set import RuleSet
+from rules.verdicts import CompiledRule
 from rules.yaml_nodes import MAX_CHARACTERS
-from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
+from rules.yaml_source import Fault, FileFaultsError, YamlSource, did_you_mean, load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rules.patterns import Pattern
+    from rules.windows import Window
 
 DEFAULT_PACK = Path(__file__).parent / "packs" / "default.yaml"
+DEFAULT_PACK_NAME = "default pack"
 SUFFIXES = (".yaml", ".yml")
-_DAY_LENGTH = len("2027-01-31")
-
-
-def _day(value: object) -> object:
-    """Bare numbers would be taken for seconds since 1970."""
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value if isinstance(value, str) and len(value) == _DAY_LENGTH else "")
-    except ValueError as error:
-        raise ValueError("a day like 2027-01-31 is needed") from error
-
-
-def _whole_number(value: object) -> object:
-    """``true`` and ``1.0`` equal 1, but name no version."""
-    if type(value) is not int:
-        raise ValueError("input should be 1")
-    return value
-
-
-def _record_or_file(value: object) -> object:
-    """One fault instead of one for each type that it might have been."""
-    if not isinstance(value, (dict, str)):
-        raise ValueError("a record or the name of a JSON file is needed")  # noqa: TRY004 - pydantic's way
-    return value
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Rule(_Section):
-    """One entry under ``rules:``.
-
-    ``match`` and ``unless`` are EventBridge event patterns over the event and, under ``facts``, over what is
-    known around it. ``expires`` is the first day (UTC) on which the rule no longer counts.
-    """
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
-    description: str = ""
-    verdict: VerdictKind
-    severity: Severity | None = None
-    match: dict[str, Any]
-    unless: dict[str, Any] | None = None
-    expires: Annotated[date | None, BeforeValidator(_day)] = None
-    owner: str = ""
-    reason: str = ""
-    tags: list[str] = []
-
-
-class Expectation(_Section):
-    """What a test expects; what is left out is not compared."""
-
-    verdict: VerdictKind
-    rule: str | None = None
-    severity: Severity | None = None
-
-
-class RuleTest(_Section):
-    """One entry under ``tests:``.
-
-    ``event`` is a record, whole or in part, or the path of a JSON file beside the rule file. ``facts`` are
-    laid over those that the event itself gives; table facts that are left out are unknown.
-    """
-
-    name: Annotated[str, Field(min_length=1)]
-    event: Annotated[dict[str, Any] | str, BeforeValidator(_record_or_file)]
-    facts: dict[str, Any] = {}
-    expect: Expectation
-
-
-class RuleFile(_Section):
-    """A whole rule file."""
-
-    version: Annotated[Literal[1], BeforeValidator(_whole_number)]
-    rules: list[Rule] = []
-    tests: list[RuleTest] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +42,19 @@ class LoadedRules:
         """Every test with its file and its index there."""
         return [(source, index, test) for source, file in self.files for index, test in enumerate(file.tests)]
 
+    @property
+    def written(self) -> list[tuple[YamlSource, int, Rule]]:
+        """Every rule as written, with its file and its index there."""
+        return [(source, index, rule) for source, file in self.files for index, rule in enumerate(file.rules)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What rules of all files may name."""
+
+    lists: Mapping[str, list[Any]]
+    windows: Mapping[str, Window]
+
 
 def load_rules(paths: Iterable[Path], *, default_pack: bool = True) -> LoadedRules:
     """The rules in files and directories (searched for ``*.yaml`` and ``*.yml``), with the default pack.
@@ -126,26 +67,35 @@ def load_rules(paths: Iterable[Path], *, default_pack: bool = True) -> LoadedRul
         files.extend(_files_in(path))
     loaded: list[tuple[YamlSource, RuleFile]] = []
     faults: list[Fault] = []
-    compiled: list[CompiledRule] = []
     for path in {file.resolve(): file for file in files}.values():
         try:
-            source, file = read_rule_file(path)
+            loaded.append(read_rule_file(path))
         except FileFaultsError as error:
             faults.extend(error.faults)
-            continue
-        loaded.append((source, file))
-        rules, found = _compile_all(source, file.rules)
-        compiled.extend(rules)
-        faults.extend(found)
-    faults.extend(_duplicates(loaded))
+    faults.extend(_twice(loaded))
+    shared = _Shared(
+        {name: values for _, file in loaded for name, values in file.lists.items()},
+        {name: window for _, file in loaded for name, window in file.windows.items()},
+    )
+    compiled: list[CompiledRule] = []
+    for source, file in loaded:
+        for index, rule in enumerate(file.rules):
+            one, found = _compile(source, index, rule, shared)
+            compiled.extend(one)
+            faults.extend(found)
     if faults:
         raise FileFaultsError(faults)
-    return LoadedRules(RuleSet(compiled), tuple(loaded))
+    return LoadedRules(RuleSet(compiled, shared.windows), tuple(loaded))
 
 
 def read_rule_file(path: Path) -> tuple[YamlSource, RuleFile]:
     """One rule file, validated but not compiled. Raises FileFaultsError."""
-    source = load_yaml(_text(path), _shown(path))
+    return read_rule_text(_text(path), _shown(path))
+
+
+def read_rule_text(text: str, path: str) -> tuple[YamlSource, RuleFile]:
+    """The same of a text; ``path`` is only for messages. Raises FileFaultsError."""
+    source = load_yaml(text, path)
     if not isinstance(source.plain, dict):
         raise FileFaultsError([source.fault([], "a rule file is a mapping with version, rules and tests")])
     try:
@@ -192,47 +142,72 @@ def _found(path: Path) -> list[Path]:
 
 
 def _shown(path: Path) -> str:
-    return "default pack" if path == DEFAULT_PACK else str(path)
+    return DEFAULT_PACK_NAME if path == DEFAULT_PACK else str(path)
 
 
-def _compile_all(source: YamlSource, rules: Sequence[Rule]) -> tuple[list[CompiledRule], list[Fault]]:
-    compiled: list[CompiledRule] = []
-    faults: list[Fault] = []
-    for index, rule in enumerate(rules):
-        patterns: dict[str, Pattern | None] = {"unless": None}
-        for key, pattern in (("match", rule.match), ("unless", rule.unless)):
-            if pattern is None:
-                continue
-            try:
-                patterns[key] = compile_pattern(pattern)
-            except PatternError as error:
-                place = ["rules", index, key, *steps_to(pattern, error.path)]
-                faults.append(source.fault(place, f"rule {rule.id}: {key}: {error}"))
-        match = patterns.get("match")
-        if match is not None:
-            compiled.append(_compiled(rule, match, patterns["unless"], source.path))
-    return compiled, faults
-
-
-def _compiled(rule: Rule, match: Pattern, unless: Pattern | None, origin: str) -> CompiledRule:
+def _compile(
+    source: YamlSource, index: int, rule: Rule, shared: _Shared
+) -> tuple[list[CompiledRule], list[Fault]]:
+    """The rule, compiled, or no rule and its faults."""
+    faults = [
+        source.fault(
+            ["rules", index, "during", at], f"no change window {name!r}{did_you_mean(name, shared.windows)}"
+        )
+        for at, name in enumerate(rule.during)
+        if name not in shared.windows
+    ]
+    patterns: dict[str, Pattern | None] = {"match": None, "unless": None}
+    written: dict[str, Any] = {"match": {}, "unless": None}
+    for key, pattern in (("match", rule.match), ("unless", rule.unless)):
+        if pattern is None:
+            continue
+        place: list[str | int] = ["rules", index, key]
+        missing = _missing_lists(source, place, pattern, shared)
+        if missing:
+            faults += missing
+            continue
+        written[key] = with_lists(pattern, shared.lists)
+        try:
+            patterns[key] = compile_pattern(written[key])
+        except PatternError as error:
+            steps = written_steps(pattern, steps_to(written[key], error.path), shared.lists)
+            faults.append(source.fault([*place, *steps], f"rule {rule.id}: {key}: {error}"))
+    match = patterns["match"]
+    if faults or match is None:
+        return [], faults
+    here = source.fault(["rules", index], "")
     expires = datetime.combine(rule.expires, time.min, UTC) if rule.expires else None
-    return CompiledRule(
-        rule.id, rule.verdict, rule.severity, match, unless, expires, rule.reason, rule.description, origin
-    )
+    compiled = CompiledRule(
+        rule.id, rule.verdict, rule.severity, match, patterns["unless"], expires, rule.reason, rule.description,
+        f"{here.path}:{here.line}", tuple(rule.during), rule.owner, tuple(rule.tags),
+        written["match"], written["unless"],
+    )  # fmt: skip
+    return [compiled], faults
 
 
-def _duplicates(loaded: Sequence[tuple[YamlSource, RuleFile]]) -> list[Fault]:
-    seen: dict[str, Fault] = {}
+def _missing_lists(source: YamlSource, place: list[str | int], pattern: Any, shared: _Shared) -> list[Fault]:
+    return [
+        source.fault([*place, *steps], f"no list {name[:80]!r}{did_you_mean(name, shared.lists)}")
+        for name, steps in lists_in(pattern)
+        if name not in shared.lists
+    ]
+
+
+def _twice(loaded: Sequence[tuple[YamlSource, RuleFile]]) -> list[Fault]:
+    """Rules, lists and windows whose name another one has, in whatever file."""
+    seen: dict[tuple[str, str], Fault] = {}
     faults: list[Fault] = []
     for source, file in loaded:
-        for index, rule in enumerate(file.rules):
-            here = source.fault(["rules", index, "id"], "")
-            if rule.id in seen:
-                first = seen[rule.id]
-                message = f"rule id {rule.id!r} is already used at {first.path}:{first.line}"
+        named: list[tuple[str, str, Sequence[str | int]]] = []
+        named += [("rule id", rule.id, ("rules", index, "id")) for index, rule in enumerate(file.rules)]
+        named += [("list", name, ("lists", name)) for name in file.lists]
+        named += [("window", name, ("windows", name)) for name in file.windows]
+        for kind, name, place in named:
+            here = source.fault(place, "")
+            first = seen.setdefault((kind, name), here)
+            if first is not here:
+                message = f"{kind} {name!r} is already used at {first.path}:{first.line}"
                 faults.append(Fault(here.path, here.line, here.column, message))
-            else:
-                seen[rule.id] = here
     return faults
 
 

@@ -1,19 +1,20 @@
-"""Verdicts: how the rules that match an event are resolved into one answer."""
+"""Verdicts: how the rules that count for an event are resolved into one answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from rules.actions import Weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from rules.events import ChangeEvent
-    from rules.facts import Facts
     from rules.patterns import Pattern
 
 
@@ -37,12 +38,19 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for info up to 4 for critical."""
-        return list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """One rule, ready to judge: its patterns compiled, its file and line kept for messages."""
+    """One rule, ready to judge: its patterns compiled and, with lists written out, as written.
+
+    ``during`` names the change windows in one of which it counts, always where it is empty. ``origin`` is where it
+    stands: ``rules.d/shop.yaml:12``.
+    """
 
     id: str
     verdict: VerdictKind
@@ -53,16 +61,33 @@ class CompiledRule:
     reason: str
     description: str
     origin: str
+    during: tuple[str, ...] = ()
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    written_match: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    written_unless: Mapping[str, Any] | None = field(default=None, compare=False)
+    _hits: dict[Severity, RuleHit] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def text(self) -> str:
         """What the rule says, for people."""
         return self.reason or self.description or self.id
 
+    def hit(self, severity: Severity) -> RuleHit:
+        """What it says when it counts, made once for each severity."""
+        made = self._hits.get(severity)
+        if made is None:
+            made = self._hits[severity] = RuleHit(self.id, self.verdict, severity, self.text)
+        return made
 
-@dataclass(frozen=True, slots=True)
-class RuleHit:
-    """A rule that matched, and what it said."""
+    @property
+    def fields(self) -> frozenset[str]:
+        """The paths that its patterns ask about."""
+        return self.match.fields | (self.unless.fields if self.unless is not None else frozenset())
+
+
+class RuleHit(msgspec.Struct, frozen=True):
+    """A rule that counted, and what it said."""
 
     rule_id: str
     verdict: VerdictKind
@@ -70,111 +95,128 @@ class RuleHit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer, the rules that led there, and the reasons as sentences for people."""
+class RuleState(StrEnum):
+    """What a rule came to for an event."""
+
+    COUNTS = "counts"
+    NO_MATCH = "does not match"
+    EXCLUDED = "is excluded by unless"
+    OUTSIDE = "counts only in its change windows"
+    EXPIRED = "has expired"
+    TAMPERING = "cannot silence tampering"
+    RESTS_ON_UNKNOWN = "rests on unknown facts"
+    UNDECIDED = "cannot be judged"
+
+    @property
+    def is_worth_a_word(self) -> bool:
+        """Whether an alert should name the rule although it does not count."""
+        return self in _NOTED
+
+
+_NOTED = frozenset({RuleState.EXPIRED, RuleState.TAMPERING, RuleState.RESTS_ON_UNKNOWN, RuleState.UNDECIDED})
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One rule, what it came to, and why, in words; ``why`` is empty where the state says it all."""
+
+    rule: CompiledRule
+    state: RuleState
+    why: str = ""
+
+    @property
+    def holds_back(self) -> bool:
+        """An ``accidental`` rule that only an unknown fact keeps from counting: nothing may be quiet over it."""
+        return self.state is RuleState.UNDECIDED and self.rule.verdict is VerdictKind.ACCIDENTAL
+
+    @property
+    def note(self) -> str:
+        """One sentence for the alert."""
+        verb = "cannot be judged" if self.state is RuleState.UNDECIDED else "does not apply"
+        return f"rule {self.rule.id} {verb}: {self.why}"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer, the rules that led there, those they outweighed, and notes on rules that could have counted."""
 
     kind: VerdictKind
     severity: Severity
     hits: tuple[RuleHit, ...]
-    reasons: tuple[str, ...]
+    outweighed: tuple[RuleHit, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def alerts(self) -> bool:
         """Whether a person is told. Intentional changes are recorded and stay quiet."""
         return self.kind is not VerdictKind.INTENTIONAL
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, as sentences for people."""
+        because = [f"{hit.text} (rule {hit.rule_id})" for hit in self.hits] or [NOTHING_EXPLAINS]
+        outweighed = [f"outweighed: {hit.text} (rule {hit.rule_id})" for hit in self.outweighed]
+        return (*because, *outweighed, *self.notes)
 
+
+_BEST_FIRST = (VerdictKind.ACCIDENTAL, VerdictKind.INTENTIONAL, VerdictKind.SUSPICIOUS)
+NOTHING_EXPLAINS = "No rule and no declared intent explains this change."
 _DEFAULT_SEVERITY = {
     Weight.DESTRUCTIVE: Severity.HIGH,
     Weight.WEAKENING: Severity.MEDIUM,
     Weight.TAMPERING: Severity.CRITICAL,
+    Weight.CONTEXT: Severity.INFO,
 }
 
 
-class RuleSet:
-    """All rules of all files; their order never matters."""
-
-    def __init__(self, rules: Iterable[CompiledRule]) -> None:
-        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
-
-    def judge(self, event: ChangeEvent, facts: Facts, at: datetime) -> Verdict:
-        """The verdict on one event. ``at`` decides which rules have expired; it is an aware UTC time.
-
-        Unknown means alert: a change that no rule explains is suspicious, an ``intentional`` rule that
-        rests on an unknown fact does not apply, and tampering with the net is never intentional. The reasons
-        name every rule that would have counted but for that, or but for its expiry.
-        """
-        hits: list[RuleHit] = []
-        reasons: list[str] = []
-        document = {**event.envelope, "facts": facts.document}
-        for rule in self.rules:
-            if not _matches(rule, document):
-                undecided = _undecided(rule, document, facts)
-                if undecided:
-                    reasons.append(f"rule {rule.id} cannot be judged: {undecided}")
-                continue
-            refusal = _refusal(rule, event, facts, at)
-            if refusal:
-                reasons.append(f"rule {rule.id} does not apply: {refusal}")
-                continue
-            hits.append(
-                RuleHit(rule.id, rule.verdict, rule.severity or _severity(event, rule.verdict), rule.text)
-            )
-        return _resolve(event, hits, reasons)
-
-
-def _matches(rule: CompiledRule, document: dict[str, Any]) -> bool:
-    return rule.match.matches(document) and not (rule.unless is not None and rule.unless.matches(document))
-
-
-def _refusal(rule: CompiledRule, event: ChangeEvent, facts: Facts, at: datetime) -> str:
-    """Why a rule that matches does not count, or ""."""
-    if rule.expires is not None and rule.expires <= at:
-        return f"it expired on {rule.expires:%Y-%m-%d}"
-    if rule.verdict is not VerdictKind.INTENTIONAL:
-        return ""
-    if event.action is not None and event.action.weight is Weight.TAMPERING:
-        return "tampering with the safety net is never intentional by rule"
-    return _rests_on(facts, [*rule.match.fields, *(rule.unless.fields if rule.unless is not None else ())])
-
-
-def _undecided(rule: CompiledRule, document: dict[str, Any], facts: Facts) -> str:
-    """What keeps a rule from matching where that is an unknown fact, which looks missing to the pattern; or "".
-
-    Only for ``intentional`` rules: their silence would have mattered. The others could only have added to it.
-    """
-    if rule.verdict is not VerdictKind.INTENTIONAL or not facts.unknown:
-        return ""
-    mismatch = rule.match.first_failure(document)
-    return _rests_on(facts, [mismatch.path]) if mismatch is not None else ""
-
-
-def _rests_on(facts: Facts, paths: Sequence[str]) -> str:
-    touched = sorted(facts.unknown_among(paths).items())
-    if not touched:
-        return ""
-    return "it rests on unknown facts: " + "; ".join(f"{path} ({why})" for path, why in touched)
-
-
-def _severity(event: ChangeEvent, verdict: VerdictKind) -> Severity:
+def severity_of(event: ChangeEvent, verdict: VerdictKind) -> Severity:
+    """How bad a change is where no rule says so; an attempt weighs little, but one at the net itself."""
     if verdict is VerdictKind.INTENTIONAL:
         return Severity.INFO
+    weight = event.action.weight if event.action else None
     if event.failed:
-        return Severity.LOW
-    return _DEFAULT_SEVERITY[event.action.weight] if event.action else Severity.MEDIUM
+        return Severity.MEDIUM if weight is Weight.TAMPERING else Severity.LOW
+    return Severity.MEDIUM if weight is None else _DEFAULT_SEVERITY[weight]
 
 
-def _resolve(event: ChangeEvent, hits: Sequence[RuleHit], notes: Sequence[str]) -> Verdict:
-    for kind in (VerdictKind.ACCIDENTAL, VerdictKind.INTENTIONAL, VerdictKind.SUSPICIOUS):
-        winners = [hit for hit in hits if hit.verdict is kind]
-        if not winners:
+def resolve(event: ChangeEvent, judged: Sequence[Judged]) -> Verdict:
+    """The one answer: ``accidental`` beats ``intentional``, which beats ``suspicious``; nothing is suspicious.
+
+    An ``intentional`` rule is held back by an ``accidental`` one that only an unknown fact keeps from counting.
+    """
+    if not judged:
+        return _UNEXPLAINED[severity_of(event, VerdictKind.SUSPICIOUS)]
+    if len(judged) == 1 and judged[0].state is RuleState.COUNTS:
+        hit = _hit(event, judged[0].rule)
+        return Verdict(hit.verdict, _worst(event, (hit,)), (hit,))
+    hits = []
+    notes = []
+    held_back = False
+    for one in judged:
+        if one.state is RuleState.COUNTS:
+            hits.append(_hit(event, one.rule))
+        elif one.state in _NOTED:
+            notes.append(one.note)
+            held_back = held_back or one.holds_back
+    for kind in _BEST_FIRST:
+        if held_back and kind is VerdictKind.INTENTIONAL:
             continue
-        severity = max((hit.severity for hit in winners), key=lambda severity: severity.rank)
-        if event.failed and kind is not VerdictKind.INTENTIONAL:
-            severity = Severity.LOW
-        reasons = [f"{hit.text} (rule {hit.rule_id})" for hit in winners]
-        reasons += [f"outweighed: {hit.text} (rule {hit.rule_id})" for hit in hits if hit.verdict is not kind]
-        return Verdict(kind, severity, tuple(winners), (*reasons, *notes))
-    reason = "No rule and no declared intent explains this change."
-    return Verdict(VerdictKind.SUSPICIOUS, _severity(event, VerdictKind.SUSPICIOUS), (), (reason, *notes))
+        winners = tuple([hit for hit in hits if hit.verdict is kind])
+        if winners:
+            outweighed = tuple([hit for hit in hits if hit.verdict is not kind])
+            return Verdict(kind, _worst(event, winners), winners, outweighed, tuple(notes))
+    suspicious = VerdictKind.SUSPICIOUS
+    return Verdict(suspicious, severity_of(event, suspicious), (), tuple(hits), tuple(notes))
+
+
+_UNEXPLAINED = {severity: Verdict(VerdictKind.SUSPICIOUS, severity, ()) for severity in Severity}
+
+
+def _hit(event: ChangeEvent, rule: CompiledRule) -> RuleHit:
+    return rule.hit(rule.severity or severity_of(event, rule.verdict))
+
+
+def _worst(event: ChangeEvent, winners: Sequence[RuleHit]) -> Severity:
+    if event.failed and winners[0].verdict is not VerdictKind.INTENTIONAL:
+        return severity_of(event, winners[0].verdict)
+    if len(winners) == 1:
+        return winners[0].severity
+    return max((hit.severity for hit in winners), key=_RANKS.__getitem__)

@@ -7,13 +7,19 @@ of its newest backup. What cannot be read is unknown, with the reason; it never 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from recovery.definition import Known
 from rules.errors import NotFoundError, SafetyNetError
-from rules.facts import Facts, TableFacts, Unknown, facts_of
-from watcher.incidents import RecoveryPoint, Subject
+from rules.facts import STACK_TAG, Facts, TableFacts, Unknown, facts_of
+from rules.intents import change_of
+from rules.resources import stack_name
+from watcher.incidents import RecoveryPoint, Subject, incident_id
+from watcher.intent_ledger import Coverage, IntentLedger
+from watcher.live_tables import NoLook
+from watcher.recent_changes import recent_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from recovery.manifest import Manifest
     from rules.events import ChangeEvent
     from rules.intents import Intent
+    from watcher.incident_store import IncidentStore
+    from watcher.live_tables import LiveTables
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +41,19 @@ EVENT_TIME_STEP = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Facts for the rules, and what the message tells about the subject."""
+    """Facts for the rules, and what the message tells about the subject.
+
+    ``origin_stack`` is the name of the stack that the table belonged to, "" where it was none's or nobody knows;
+    ``intents`` are the ids of the intents that cover the event, ``notes`` say why one that nearly did does not.
+    """
 
     facts: Facts
     subject: Subject
-    recovery_points: tuple[RecoveryPoint, ...]
+    recovery_points: tuple[RecoveryPoint, ...] = ()
     recovery_unknown: str = ""
+    origin_stack: str = ""
+    intents: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class FactsSource(Protocol):
@@ -49,16 +64,53 @@ class FactsSource(Protocol):
         ...
 
 
-class VaultFacts:
-    """Facts from the vault: backups and intents."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What the backups tell of the table that an event is about; ``facts`` None: it is about no table."""
 
-    def __init__(self, catalog: Catalog, intents: IntentStore) -> None:
+    facts: TableFacts | None
+    subject: Subject
+    recovery_points: tuple[RecoveryPoint, ...] = ()
+    recovery_unknown: str = ""
+
+
+class VaultFacts:
+    """Facts from the vault: backups, intents and what those have covered, and what happened shortly before."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        intents: IntentStore,
+        incidents: IncidentStore,
+        live: LiveTables | None = None,
+    ) -> None:
         self._catalog = catalog
         self._intents = intents
+        self._ledger = IntentLedger(incidents)
+        self._live = live or NoLook()
 
     def look_around(self, event: ChangeEvent) -> Surroundings:
         """See FactsSource.look_around."""
-        intents = self._declared()
+        declared = self._declared()
+        table = self._table(event)
+        stack = table.subject.tags.get(STACK_TAG, "") or stack_name(event.resource.stack)
+        incident = incident_id(event)
+        recent = recent_facts(self._ledger, event, stack, incident)
+        coverage = Coverage()
+        if not isinstance(declared, Unknown):
+            coverage = self._ledger.coverage(change_of(event, stack), declared, incident)
+        intents = declared if isinstance(declared, Unknown) else coverage.intents
+        return Surroundings(
+            facts=facts_of(event, table.facts, intents, recent),
+            subject=table.subject,
+            recovery_points=table.recovery_points,
+            recovery_unknown=table.recovery_unknown,
+            origin_stack=stack,
+            intents=coverage.intents,
+            notes=coverage.notes,
+        )
+
+    def _table(self, event: ChangeEvent) -> _Table:
         subject = Subject(
             type=event.resource.type,
             name=event.resource.name,
@@ -66,19 +118,19 @@ class VaultFacts:
             incarnation=event.resource.incarnation,
         )
         if event.resource.type != "table":
-            return Surroundings(facts_of(event, None, intents), subject, ())
+            return _Table(None, subject)
         backups = self._backups(event)
-        table = _table_facts(backups)
+        facts = replace(_table_facts(backups), recreated=self._live.recreated(event))
         if isinstance(backups, Unknown):
-            return Surroundings(facts_of(event, table, intents), subject, (), backups.reason)
+            return _Table(facts, subject, (), backups.reason)
         if not backups:
-            return Surroundings(facts_of(event, table, intents), subject, ())
-        table, tags = self._tags(backups[0], table)
+            return _Table(facts, subject)
+        facts, tags = self._defined(backups[0], facts)
         described = subject.model_copy(
             update={"item_count": backups[0].item_count, "size_bytes": backups[0].data_bytes, "tags": tags}
         )
         points = tuple(_point(backup, event) for backup in backups[:SHOWN_RECOVERY_POINTS])
-        return Surroundings(facts_of(event, table, intents), described, points)
+        return _Table(facts, described, points)
 
     def _declared(self) -> Sequence[Intent] | Unknown:
         try:
@@ -104,24 +156,27 @@ class VaultFacts:
             log.warning("a backup is damaged: %s", damaged)
         return listing.backups
 
-    def _tags(self, backup: Manifest, table: TableFacts) -> tuple[TableFacts, dict[str, str]]:
+    def _defined(self, backup: Manifest, table: TableFacts) -> tuple[TableFacts, dict[str, str]]:
+        """The facts with what the definition in the newest backup says: its protection and its tags."""
         try:
             definition = self._catalog.definition(backup)
         except (NotFoundError, SafetyNetError) as error:
             log.warning("the definition of the newest backup cannot be read: %s", error)
             return table, {}
+        protection = definition.settings.deletion_protection
+        if isinstance(protection, Known):
+            table = replace(table, deletion_protection=bool(protection.value))
         if "tags" in definition.unknown:
             return table, {}
-        tags = definition.tags
-        return TableFacts(tags, table.item_count, table.size_bytes, table.newest_backup), tags
+        return replace(table, tags=definition.tags), definition.tags
 
 
 def _table_facts(backups: Sequence[Manifest] | Unknown) -> TableFacts:
     if isinstance(backups, Unknown):
-        return TableFacts(backups, backups, backups, backups)
+        return TableFacts(backups, backups, backups, backups, backups)
     if not backups:
         nothing = Unknown("the table is gone and has no backup to look into")
-        return TableFacts(nothing, nothing, nothing, None)
+        return TableFacts(nothing, nothing, nothing, None, nothing)
     newest = backups[0]
     no_tags = Unknown("the tags of the newest backup could not be read")
     return TableFacts(no_tags, newest.item_count, newest.data_bytes, newest.time)

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from recovery.clock import compact
 from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
 from recovery.vault import body_of, document
 from rules.errors import NotFoundError, UnavailableError
@@ -13,6 +14,7 @@ from watcher.incidents import Incident, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from recovery.vault import Vault
 
@@ -104,12 +106,16 @@ class IncidentStore:
             if incident.subject.name == subject:
                 yield incident
 
-    def changed(self, seen: dict[str, str]) -> Iterator[tuple[str, Incident | DamagedObjectError]]:
+    def changed(
+        self, seen: dict[str, str], since: datetime | None = None
+    ) -> Iterator[tuple[str, Incident | DamagedObjectError]]:
         """(key, incident) of every incident whose etag is not the one in ``seen``, which is brought up to date.
 
-        So a watcher that looks again and again reads only what has changed since it last looked.
+        So a watcher that looks again and again reads only what has changed since it last looked. With ``since``
+        incidents that were opened earlier are passed over: their keys sort by that time.
         """
-        for info in self._vault.list(INCIDENTS):
+        after = f"{INCIDENTS}{since:%Y/%m}/{compact(since)}" if since is not None else ""
+        for info in self._vault.list(INCIDENTS, after=after):
             if seen.get(info.key) == info.etag:
                 continue
             try:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -71,7 +71,12 @@ class OutboxEntry(_Document):
 
 
 class EventNote(_Document):
-    """One change event that belongs to the incident."""
+    """One change event that belongs to the incident.
+
+    ``origin_stack`` is the name of the stack that the table belonged to, ``request_token`` the one that
+    CloudFormation was called with; "" where there is none or nobody knows. ``event`` is the event as EventBridge
+    delivered it, ``facts`` and ``unknown`` what it was judged by: so it can be explained, and a rule be made of it.
+    """
 
     id: str
     name: str
@@ -79,10 +84,25 @@ class EventNote(_Document):
     received: UtcTime
     error_code: str = ""
     error_message: str = ""
+    origin_stack: str = ""
+    request_token: str = ""
+    event: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    unknown: dict[str, str] = {}
+
+    @property
+    def weight(self) -> str:
+        """How bad it was (``rules.actions.Weight``), "" where the incident is too old to say."""
+        return str(self.facts.get("weight", ""))
+
+    @property
+    def change(self) -> str:
+        """What happened (``table-deleted``), "" where the incident is too old to say."""
+        return str(self.facts.get("change", ""))
 
 
 class Person(_Document):
-    """Who did it, in words for people, with what a rule author needs to name him."""
+    """Who did it, in words for people, with what a rule or an intent needs to name him."""
 
     label: str
     kind: str
@@ -90,6 +110,12 @@ class Person(_Document):
     source_ip: str = ""
     tool: str = "unknown"
     user_agent: str = ""
+    name: str = ""
+    role: str = ""
+    session: str = ""
+    source_identity: str = ""
+    app: str = ""
+    invoked_by: str = ""
 
 
 class Subject(_Document):
@@ -126,6 +152,7 @@ class Incident(_Document):
     """The whole document under ``incidents/<yyyy>/<mm>/<id>.json``.
 
     ``recovery_unknown`` says why the backups could not be looked at; no recovery point then means nothing.
+    ``intents`` are the ids of the declared intents that covered its events.
     """
 
     format_version: Literal[1] = 1
@@ -145,6 +172,7 @@ class Incident(_Document):
     recovery_points: tuple[RecoveryPoint, ...] = ()
     recovery_unknown: str = ""
     recover_command: str = ""
+    intents: tuple[str, ...] = ()
     outbox: tuple[OutboxEntry, ...] = ()
     timeline: tuple[Moment, ...] = ()
 

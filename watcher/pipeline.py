@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from rules.events import parse_event_json
+from rules.net import ANY_NET
 from rules.verdicts import Severity, VerdictKind
 from watcher.incidents import (
     EventNote,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from recovery.clock import Clock
     from rules.errors import EventError
     from rules.events import ChangeEvent
-    from rules.verdicts import RuleSet, Verdict
+    from rules.net import NetParts
+    from rules.rule_set import RuleSet
+    from rules.verdicts import Verdict
     from watcher.enrichment import FactsSource, Surroundings
     from watcher.incident_store import IncidentStore
 
@@ -50,12 +53,14 @@ class Pipeline:
         rules: RuleSet,
         clock: Clock,
         notifiers: Sequence[str],
+        net: NetParts = ANY_NET,
     ) -> None:
         self._incidents = incidents
         self._facts = facts
         self._rules = rules
         self._clock = clock
         self._notifiers = tuple(notifiers)
+        self._net = net
 
     def check(self) -> None:
         """Whether incidents can be stored: asked before anything is received. Raises as the vault does."""
@@ -64,12 +69,12 @@ class Pipeline:
     def take(self, body: bytes) -> Incident | None:
         """Take in one message; when this returns, its incident is stored and it may be acknowledged.
 
-        None: the event is none of ours (read-only, or not watched). Raises EventError for a message that
-        cannot be understood (see ``take_unreadable``) and whatever the vault raises: then nothing is
-        acknowledged.
+        None: the event is none of ours (read-only, not watched, or only there to explain others). Raises
+        EventError for a message that cannot be understood (see ``take_unreadable``) and whatever the vault
+        raises: then nothing is acknowledged.
         """
-        event = parse_event_json(body)
-        if event.action is None or event.read_only:
+        event = parse_event_json(body, self._net)
+        if not event.alerting:
             log.info("event %s: %s on %s is not watched", event.id, event.event_name, event.event_source)
             return None
         surroundings = self._facts.look_around(event)
@@ -78,9 +83,7 @@ class Pipeline:
         fresh = self._incident(event, surroundings, verdict, now)
         incident, new = self._incidents.create(fresh)
         if not new:
-            incident = self._incidents.update(
-                incident.id, lambda known: _with_event(known, fresh, event, now)
-            )
+            incident = self._incidents.update(incident.id, lambda known: _with_event(known, fresh, event))
         log.info(
             "event %s: %s %s is %s (incident %s, %s)",
             event.id, event.title, event.resource.name, verdict.kind, incident.id, "new" if new else "known",
@@ -118,24 +121,19 @@ class Pipeline:
             verdict=verdict.kind,
             severity=verdict.severity,
             rules=tuple(hit.rule_id for hit in verdict.hits),
-            reasons=verdict.reasons,
+            reasons=_reasons(verdict, surroundings),
             account=event.account,
             region=event.region,
             subject=surroundings.subject,
-            actor=Person(
-                label=actor.label,
-                kind=actor.kind.value,
-                arn=actor.arn,
-                source_ip=actor.source_ip,
-                tool=event.tool.value,
-                user_agent=event.user_agent[:1000],
-            ),
-            events=(_note(event, now),),
+            actor=_person(event),
+            events=(_note(event, surroundings, now),),
             opened_at=event.time,
             recovery_points=surroundings.recovery_points,
             recovery_unknown=surroundings.recovery_unknown,
+            intents=surroundings.intents,
         )
-        destroyed = not event.failed and event.event_name == "DeleteTable"
+        gone = event.action is not None and event.action.change == "table-deleted"
+        destroyed = gone and not event.failed
         if destroyed and verdict.alerts and surroundings.recovery_points:
             incident = incident.model_copy(update={"recover_command": f"safetynet recover {incident.id}"})
         incident = incident.with_moment(event.time, actor.label, event.title)
@@ -143,7 +141,32 @@ class Pipeline:
         return owed(incident, self._notifiers, NoticeKind.OPENED, now) if verdict.alerts else incident
 
 
-def _note(event: ChangeEvent, now: datetime) -> EventNote:
+def _reasons(verdict: Verdict, surroundings: Surroundings) -> tuple[str, ...]:
+    """Why, the most telling first: messages show only some. Who declared it asks first why his intent did not count."""
+    if not verdict.alerts:
+        return verdict.reasons
+    return (*verdict.reasons[:1], *surroundings.notes, *verdict.reasons[1:])
+
+
+def _person(event: ChangeEvent) -> Person:
+    actor = event.actor
+    return Person(
+        label=actor.label,
+        kind=actor.kind.value,
+        arn=actor.arn,
+        source_ip=actor.source_ip,
+        tool=event.tool.value,
+        user_agent=event.user_agent[:1000],
+        name=actor.name,
+        role=actor.role,
+        session=actor.session,
+        source_identity=actor.source_identity,
+        app=event.app[:1000],
+        invoked_by=actor.invoked_by,
+    )
+
+
+def _note(event: ChangeEvent, surroundings: Surroundings, now: datetime) -> EventNote:
     return EventNote(
         id=event.id,
         name=event.event_name,
@@ -151,17 +174,23 @@ def _note(event: ChangeEvent, now: datetime) -> EventNote:
         received=now,
         error_code=event.error_code,
         error_message=event.error_message,
+        origin_stack=surroundings.origin_stack,
+        request_token=event.request_token,
+        event=event.envelope,
+        facts=dict(surroundings.facts.document),
+        unknown=dict(surroundings.facts.unknown),
     )
 
 
-def _with_event(incident: Incident, fresh: Incident, event: ChangeEvent, now: datetime) -> Incident:
+def _with_event(incident: Incident, fresh: Incident, event: ChangeEvent) -> Incident:
     """The same event again changes nothing; another one of the same cause is added.
 
     If it alerts and what was known did not, its incident takes over: nothing suspicious hides in a quiet one.
     """
     if any(note.id == event.id for note in incident.events):
         return incident
+    intents = tuple(dict.fromkeys((*incident.intents, *fresh.intents)))
     if fresh.alerted and not incident.alerted:
         incident = fresh.model_copy(update={"events": incident.events, "timeline": incident.timeline})
-    added = incident.model_copy(update={"events": (*incident.events, _note(event, now))})
+    added = incident.model_copy(update={"events": (*incident.events, *fresh.events), "intents": intents})
     return added.with_moment(event.time, event.actor.label, event.title)

@@ -13,7 +13,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rules.actions import WATCHED_ACTIONS, Weight
+from rules.actions import Weight
 from rules.verdicts import Severity, VerdictKind
 from watcher.incidents import IncidentState, NoticeKind
 from watcher.slack_text import Block, SlackMessage
@@ -63,9 +63,8 @@ _NOTICES = {
 _FINAL = frozenset({IncidentState.RECOVERED, IncidentState.DISMISSED})
 _RECOVERABLE = frozenset({"table", "stack"})
 _NO_BACKUP = "NO BACKUP FOUND."
-_DESTRUCTIVE = frozenset(
-    action.event_name for action in WATCHED_ACTIONS if action.weight is Weight.DESTRUCTIVE
-)
+# What incidents hold that are too old to say how bad it was.
+_DESTRUCTIVE = frozenset({"DeleteTable", "DeleteStack"})
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Blank to the eye, but letters and marks to Unicode.
@@ -195,7 +194,10 @@ def _when(incident: Incident) -> str:
 def _stake(incident: Incident) -> tuple[str, str]:
     if _failed(incident):
         return "Lost", "nothing: the call was refused"
-    lost = any(event.name in _DESTRUCTIVE for event in incident.events)
+    lost = any(
+        event.weight == Weight.DESTRUCTIVE or (not event.weight and event.name in _DESTRUCTIVE)
+        for event in incident.events
+    )
     items, size = incident.subject.item_count, incident.subject.size_bytes
     parts = [f"{items:,} {'item' if items == 1 else 'items'}"] if items is not None else []
     parts += [_size(size)] if size is not None else []

@@ -1,23 +1,28 @@
-"""``safetynet intent declare|list|revoke``."""
+"""``safetynet intent declare|list|show|revoke``."""
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from cli.composition import build
+from cli.intent_lines import declared_lines, intent_lines, intents_list
 from cli.options import Config, Json, Profile, Region
-from cli.rendering import intents_table, print_json, stdout
-from cli.wording import moment
-from recovery.intents import Declaration
+from cli.rendering import print_json, stderr, stdout
+from recovery.intents import ALWAYS_ALERTING, Declaration
 from rules.errors import UsageError
+from rules.intents import IntentState
+from rules.windows import parse_duration
+from watcher.intent_ledger import IntentLedger
+from watcher.intent_usage import usage_of
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_TO_COME = frozenset({IntentState.PLANNED, IntentState.ACTIVE})
+
+IntentId = Annotated[str, typer.Argument(metavar="INTENT", help="The intent's id.")]
 
 
 @app.callback()
@@ -30,22 +35,61 @@ def intent() -> None:
 )
 def declare(
     *,
-    table: Annotated[str, typer.Option("--table", help="Table name or shell pattern.")],
     by: Annotated[str, typer.Option("--by", help="Principal: ARN, user, role or session, or a pattern.")],
     lasts: Annotated[str, typer.Option("--for", metavar="2h", help="How long: 30m, 2h, 1d.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; people will read it.")],
+    table: Annotated[str, typer.Option("--table", help="Table name or shell pattern.")] = "",
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack", help="Stack name or shell pattern: the stack, and its tables as it is deleted."
+        ),
+    ] = "",
+    operations: Annotated[
+        list[str] | None,
+        typer.Option("--operation", help="DeleteTable, DeleteStack, UpdateTable, ...; may be repeated."),
+    ] = None,
+    starts: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="When it begins: 2026-11-23T22:00Z. By default now.")
+    ] = "",
+    max_changes: Annotated[
+        int | None, typer.Option("--max-changes", min=1, help="How many changes; one more alerts.")
+    ] = None,
+    ticket: Annotated[str, typer.Option("--ticket", help="Where it was planned, for people.")] = "",
+    session: Annotated[str, typer.Option("--session", help="Role session name that it must have.")] = "",
+    source_identity: Annotated[
+        str, typer.Option("--source-identity", help="sourceIdentity that it must have.")
+    ] = "",
+    app_id: Annotated[
+        str, typer.Option("--app", help="app/<id> of the user agent (AWS_SDK_UA_APP_ID) that it must have.")
+    ] = "",
+    request_token: Annotated[
+        str, typer.Option("--request-token", help="CloudFormation client request token that it must have.")
+    ] = "",
     as_json: Json = False,
     config: Config = None,
     profile: Profile = "",
     region: Region = "",
 ) -> None:
-    """Declare that tables will be deleted, by whom, until when, and why. It counts from now on."""
+    """Declare what will be deleted or changed, by whom, until when, and why.
+
+    It counts for this account and region, and never for what was done before it was declared.
+    """
     net = build(config, profile, region)
     declaration = Declaration(
         table=table,
+        stack=stack,
         by=by,
-        lasts=parse_duration(lasts),
+        lasts=_duration(lasts),
         reason=reason,
+        operations=tuple(operations or ()),
+        starts=_time(starts) if starts else None,
+        max_changes=max_changes,
+        ticket=ticket,
+        session=session,
+        source_identity=source_identity,
+        app=app_id,
+        request_token=request_token,
         account=net.aws.account,
         region=net.aws.region,
     )
@@ -53,46 +97,85 @@ def declare(
     if as_json:
         print_json(declared.model_dump(mode="json"))
     else:
-        stdout().print(f"declared {declared.id}, until {moment(declared.until)}", markup=False)
+        stdout().print(declared_lines(declared), crop=False)
+    loud = ALWAYS_ALERTING.intersection(declared.operations)
+    if loud:
+        stderr().print(
+            f"{', '.join(sorted(loud))} will alert all the same: it weakens the net itself", markup=False
+        )
 
 
 @app.command("list", epilog="Example: safetynet intent list --all")
 def list_intents(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are over or revoked.")] = False,
     as_json: Json = False,
     config: Config = None,
     profile: Profile = "",
     region: Region = "",
 ) -> None:
-    """List declared intents."""
+    """List declared intents: what each covered, and which were over-used, unused or declared after the fact."""
     net = build(config, profile, region)
     now = net.clock()
-    found = [one for one in net.intents.all() if everything or one.active(now)]
+    found = [one for one in net.intents.all() if everything or one.state(now) in _TO_COME]
+    usages = usage_of(found, IntentLedger(net.incidents), now)
     if as_json:
-        print_json([one.model_dump(mode="json") for one in found])
-    elif found:
-        stdout().print(intents_table(found, [one.active(now) for one in found]))
+        print_json([usage.document() for usage in usages])
+    elif usages:
+        stdout().print(intents_list(usages), crop=False)
     else:
         stdout().print("no intents" if everything else "no active intents")
 
 
-@app.command(epilog="Example: safetynet intent revoke 20261123T020000Z-1a2b3c4d")
-def revoke(
-    intent_id: Annotated[str, typer.Argument(metavar="INTENT", help="The intent's id.")],
+@app.command(epilog="Example: safetynet intent show 20261123T020000Z-1a2b3c4d")
+def show(
+    intent_id: IntentId,
     *,
+    as_json: Json = False,
     config: Config = None,
     profile: Profile = "",
     region: Region = "",
 ) -> None:
-    """End an intent now."""
-    revoked = build(config, profile, region).intents.revoke(intent_id)
-    stdout().print(f"revoked {revoked.id}", markup=False)
+    """Show all of one intent: what was declared, by whom, and what it covered."""
+    net = build(config, profile, region)
+    (usage,) = usage_of([net.intents.get(intent_id)], IntentLedger(net.incidents), net.clock())
+    if as_json:
+        print_json(usage.document())
+    else:
+        stdout().print(intent_lines(usage), crop=False)
 
 
-def parse_duration(text: str) -> timedelta:
-    """``30m``, ``2h``, ``1d``. Raises UsageError."""
-    match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text.strip())
-    if match is None:
-        raise UsageError(f"not a duration: {text!r}", hint="Write 30m, 2h or 1d.")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+@app.command(epilog="Example: safetynet intent revoke 20261123T020000Z-1a2b3c4d")
+def revoke(
+    intent_id: IntentId,
+    *,
+    as_json: Json = False,
+    config: Config = None,
+    profile: Profile = "",
+    region: Region = "",
+) -> None:
+    """End an intent now. What it covered before stays covered."""
+    net = build(config, profile, region)
+    revoked = net.intents.revoke(intent_id, revoked_by=net.aws.caller)
+    if as_json:
+        print_json(revoked.model_dump(mode="json"))
+    else:
+        stdout().print(f"revoked {revoked.id}", markup=False)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _time(text: str) -> datetime:
+    """An ISO 8601 time with its zone. Raises UsageError."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError("no zone")  # noqa: TRY301 - one message for both
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"not a time with a zone: {text!r}", hint="Write 2026-11-23T22:00Z.") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.demo.shop import TESTING
 from recovery.testing.embedded_aws import ACCOUNT, REGION
-from rules.actions import watched_event_pattern
+from rules.watched import watched_event_pattern
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,21 +39,68 @@ rules:
       facts:
         resource:
           name: [{prefix: preview-}]
+
+  - id: shop-set-up
+    description: Operations switches time to live on where the shop's tables have it.
+    verdict: intentional
+    owner: team-shop
+    reason: Operations sets the shop's tables up.
+    match:
+      detail:
+        eventName: [UpdateTimeToLive]
+        userIdentity:
+          sessionContext:
+            sessionIssuer:
+              userName: [operations]
+      facts:
+        resource:
+          name: [{prefix: shop-prod-}]
+
 tests:
   - name: CI drops a preview table
-    event:
+    event: &drop
       eventName: DeleteTable
       requestParameters: {tableName: preview-pr-7-orders}
-      userIdentity: {type: AssumedRole, sessionContext: {sessionIssuer: {userName: ci-preview}}}
+      userIdentity: &ci {type: AssumedRole, sessionContext: {sessionIssuer: {userName: ci-preview}}}
     expect: {verdict: intentional, rule: preview-environments}
-  - name: CI drops something that is no preview
+  - name: CI drops a preview stack
     event:
-      eventName: DeleteTable
-      requestParameters: {tableName: shop-prod-orders}
-      userIdentity: {type: AssumedRole, sessionContext: {sessionIssuer: {userName: ci-preview}}}
+      eventSource: cloudformation.amazonaws.com
+      eventName: DeleteStack
+      requestParameters: {stackName: preview-pr-7}
+      userIdentity: *ci
+    expect: {verdict: intentional, rule: preview-environments}
+  - name: CI switches a stream off
+    event:
+      <<: *drop
+      eventName: UpdateTable
+      requestParameters: {tableName: preview-pr-7-orders, streamSpecification: {streamEnabled: false}}
+    expect: {verdict: suspicious}
+  - name: CI drops something that is no preview
+    event: {<<: *drop, requestParameters: {tableName: shop-prod-orders}}
     expect: {verdict: suspicious, rule: production-name}
   - name: somebody else drops a preview table
     event: {eventName: DeleteTable, requestParameters: {tableName: preview-pr-7-orders}}
+    expect: {verdict: suspicious}
+
+  - name: operations switches time to live on
+    event: &set-up
+      eventName: UpdateTimeToLive
+      requestParameters:
+        tableName: shop-prod-orders
+        timeToLiveSpecification: {enabled: true, attributeName: ends}
+      userIdentity: &operations {type: AssumedRole, sessionContext: {sessionIssuer: {userName: operations}}}
+    expect: {verdict: intentional, rule: shop-set-up}
+  - name: somebody else switches time to live on
+    event: {<<: *set-up, userIdentity: *ci}
+    expect: {verdict: suspicious}
+  - name: operations switches it on elsewhere
+    event:
+      <<: *set-up
+      requestParameters: {tableName: basket, timeToLiveSpecification: {enabled: true, attributeName: ends}}
+    expect: {verdict: suspicious}
+  - name: operations deletes a table
+    event: {eventName: DeleteTable, requestParameters: {tableName: shop-prod-orders}, userIdentity: *operations}
     expect: {verdict: suspicious}
 """
 

@@ -182,7 +182,7 @@ class Story:
         self.figures.alerted_at = time.monotonic()
         if not alerted:
             raise DemoFailedError(f"the demo failed: nobody was alerted within {PATIENCE_SECONDS} s")
-        self.incident = self._wait_for(shop.ORDERS)
+        self.incident = self._wait_for(shop.ORDERS, alerted=True)
         self._check(alerted, f"alerted after {self.figures.alerted_at - self.figures.deleted_at:.2f} s")
         self._check(
             self.incident.verdict is VerdictKind.SUSPICIOUS,
@@ -253,11 +253,12 @@ class Story:
             self._seen.append(incident)
             self._news.notify_all()
 
-    def _wait_for(self, subject: str) -> Incident:
-        """The incident about that table or stack, once the watcher has stored it."""
+    def _wait_for(self, subject: str, *, alerted: bool = False) -> Incident:
+        """The newest incident about that table or stack (one that alerts), once the watcher has stored it."""
 
         def found() -> Incident | None:
-            return next((one for one in reversed(self._seen) if one.subject.name == subject), None)
+            of_subject = (one for one in reversed(self._seen) if one.subject.name == subject)
+            return next((one for one in of_subject if one.alerted or not alerted), None)
 
         with self._news:
             self._news.wait_for(lambda: found() is not None, PATIENCE_SECONDS)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rules.errors import PatternError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Sequence
 
 _V4_BITS, _V6_BITS = 32, 128
-_V4 = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
+_V4_PARTS = 4
 _V4_LONGEST = len("255.255.255.255")
 _V6_CHARACTERS = frozenset("0123456789abcdefABCDEF:")
 _V6_GROUPS = 8
@@ -32,23 +32,33 @@ class Address(NamedTuple):
     value: int
 
 
+class Block(NamedTuple):
+    """A block of addresses: how many bits they have, how many of them are free, and the value of the others."""
+
+    bits: int
+    host_bits: int
+    network: int
+
+
 def parse_address(text: str) -> Address | None:
     """The IP address that the text is, or None if it is none."""
     if ":" in text:
         return _parse_v6(text) if _V6_CHARACTERS.issuperset(text) else None
-    if len(text) > _V4_LONGEST or not _V4.fullmatch(text):
+    if len(text) > _V4_LONGEST or not text.isascii():
+        return None
+    parts = text.split(".")
+    if len(parts) != _V4_PARTS:
         return None
     value = 0
-    for part in text.split("."):
-        octet = int(part)
-        if octet > _OCTET:
+    for part in parts:
+        if not part.isdecimal() or (octet := int(part)) > _OCTET:
             return None
         value = value << 8 | octet
     return Address(_V4_BITS, value)
 
 
-def cidr_test(block: object, path: str) -> Callable[[str], bool]:
-    """A test for being an address inside the block ``10.0.0.0/8``; host bits may be set.
+def parse_block(block: object, path: str) -> Block:
+    """The block of addresses that ``10.0.0.0/8`` is; host bits may be set.
 
     Raises PatternError if it is no block; AWS takes masks up to /31 and /127, and single addresses without
     ``cidr``.
@@ -65,13 +75,25 @@ def cidr_test(block: object, path: str) -> Callable[[str], bool]:
     if not _MASK.fullmatch(parts[1]) or not 0 <= (mask := int(parts[1])) < address.bits:
         raise PatternError(f"the mask must be a number from 0 to {address.bits - 1}", path=path)
     host_bits = address.bits - mask
-    bits, network = address.bits, address.value >> host_bits
+    return Block(address.bits, host_bits, address.value >> host_bits)
 
-    def inside(text: str) -> bool:
+
+def address_test(addresses: Container[Address], blocks: Sequence[Block]) -> Callable[[str], bool]:
+    """A test for being one of the addresses or inside one of the blocks."""
+
+    def fits(text: str) -> bool:
         found = parse_address(text)
-        return found is not None and found.bits == bits and found.value >> host_bits == network
+        if found is None:
+            return False
+        if found in addresses:
+            return True
+        bits, value = found
+        for width, host_bits, network in blocks:  # noqa: SIM110 - any() with a generator takes twice the time
+            if bits == width and value >> host_bits == network:
+                return True
+        return False
 
-    return inside
+    return fits
 
 
 def _parse_v6(text: str) -> Address | None:

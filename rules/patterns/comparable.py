@@ -61,7 +61,8 @@ def operand(value: object, path: str) -> float:
 def numeric_range(terms: object, path: str) -> Callable[[float], bool]:
     """A test from the operand of ``numeric``: ``["=", n]``, one comparison, or a lower and an upper end.
 
-    Raises PatternError for anything else, and for a range that cannot hold two numbers.
+    Raises PatternError for anything else, and for a range that cannot hold two numbers. That goes for ranges
+    without an end, too: AWS's matcher has them end at the largest 64-bit float.
     """
     if not isinstance(terms, list) or not terms:
         raise PatternError('"numeric" takes an array such as [">", 0, "<=", 5]', path=path)
@@ -73,6 +74,8 @@ def numeric_range(terms: object, path: str) -> Callable[[float], bool]:
         raise PatternError('the comparison must be one of "=", "<", "<=", ">", ">="', path=f"{path}[0]")
     if len(terms) > 2:  # noqa: PLR2004 - a sign and its number
         raise PatternError("only a lower end (> or >=) may be followed by an upper end (< or <=)", path=path)
+    if (low == _LARGEST and sign in _LOWER_ENDS) or (low == -_LARGEST and sign in _UPPER_ENDS):
+        raise PatternError("no other number is beyond this one", path=path)
     return single(low)
 
 

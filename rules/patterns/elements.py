@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rules.patterns.fields import MISSING, is_array, is_object
+from rules.patterns.fields import DEEPEST_ARRAYS, MISSING, is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     # The element chosen in each of some arrays: (place of the array, index).
     Choice = tuple[tuple[int, int], ...]
-
-# Where the JSON parser of AWS's matcher gives up. Deeper values count as missing.
-DEEPEST_ARRAYS: Final = 1_000
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from rules.patterns.conditions import Condition
 
 MISSING: Final = object()
+# Where the JSON parser of AWS's matcher gives up. Deeper values count as missing.
+DEEPEST_ARRAYS: Final = 1_000
+_PLAIN: Final = frozenset({bool, int, float, NoneType})
 _ARRAYS: Final = (list, tuple)
 _NO_OBJECTS: Final = (str, int, float, NoneType, list, tuple)
 
@@ -30,58 +33,75 @@ class Field:
 
     ``keys[n]`` are the keys to try in an object that ``n`` steps of the path have led to, each with the
     number of steps taken then: ``a.b.c`` may be three nested keys, but also ``"a.b"`` holding ``"c"``.
+    ``strings`` are the strings asked for, if the condition asks for nothing else.
     """
 
-    __slots__ = ("absent", "accepts", "condition", "keys", "path", "steps")
+    __slots__ = (
+        "_accepts_string", "_last", "_nested", "absent", "accepts", "condition", "keys", "path", "steps", "strings",
+    )  # fmt: skip
 
     def __init__(self, path: str, condition: Condition) -> None:
         steps = path.split(".")
         self.path = path
         self.condition = condition
         self.absent = condition.absent
-        self.accepts = condition.acceptor()
+        self.accepts = condition.accepts
+        self.strings = condition.only_strings()
         self.steps = len(steps)
         self.keys = tuple(
             tuple((".".join(steps[start:end]), end) for end in range(start + 1, len(steps) + 1))
             for start in range(len(steps))
         )
+        self._accepts_string = condition.string_test
+        # Each key but the last, and the longer ones with dots that could stand in its place.
+        self._nested = tuple(
+            (keys[0][0], tuple(key for key, _ in keys[1:])) for keys in self.keys[: self.steps - 1]
+        )
+        self._last = steps[-1]
 
     def satisfied(self, event: Mapping[str, object]) -> bool | None:
         """Whether the event has what the field asks; None if an array of objects is on the way.
 
         Under an array of objects the answer depends on the other fields of the pattern: see ``elements``.
         """
-        found: list[object] = []
-        if not self._gather(event, 0, found):
-            return None
-        if not found:
+        # The common case, in as few steps as can be: one value, below nested objects, no dots in keys.
+        holder = event
+        for key, dotted in self._nested:
+            for longer in dotted:
+                if longer in holder:
+                    return self._satisfied_anywhere(event)
+            below = holder.get(key)
+            if type(below) is not dict:
+                return self.absent if below is None else self._satisfied_anywhere(event)
+            holder = below
+        value = holder.get(self._last, MISSING)
+        if type(value) is str:
+            return self._accepts_string(value)
+        if value is MISSING:
             return self.absent
-        accepts = self.accepts
-        return accepts(found[0]) if len(found) == 1 else any(accepts(value) for value in found)
+        return self.accepts(value) if type(value) in _PLAIN else self._satisfied_anywhere(event)
 
-    def _gather(self, holder: Mapping[str, object], taken: int, found: list[object]) -> bool:
-        """Add the values below an object; False if some are in an array of objects or of arrays."""
-        for key, reached in self.keys[taken]:
-            value = holder.get(key, MISSING)
-            if value is MISSING:
-                continue
-            if reached == self.steps:
-                complete = _add_leaves(value, found)
+    def _satisfied_anywhere(self, event: Mapping[str, object]) -> bool | None:
+        """The same by looking everywhere; with a list, for an event may be nested deeper than calls may."""
+        present = accepted = in_elements = False
+        # A value, the steps of the path taken to it, and the arrays it is in.
+        waiting: list[tuple[object, int, int]] = [(event, 0, 0)]
+        while waiting:
+            value, taken, depth = waiting.pop()
+            if is_array(value):
+                if depth <= DEEPEST_ARRAYS:
+                    waiting += [(element, taken, depth + 1) for element in value]
+                    in_elements |= any(is_array(element) or is_object(element) for element in value)
             elif is_object(value):
-                complete = self._gather(value, reached, found)
-            else:
-                complete = not is_array(value) or not value
-            if not complete:
-                return False
-        return True
-
-
-def _add_leaves(value: object, found: list[object]) -> bool:
-    """Add what is a value at the end of a path; an object there is none. False for an array of arrays."""
-    if is_array(value):
-        if any(is_array(element) for element in value):
-            return False
-        found += [element for element in value if not is_object(element)]
-    elif not is_object(value):
-        found.append(value)
-    return True
+                for key, reached in self.keys[taken] if taken < self.steps else ():
+                    below = value.get(key, MISSING)
+                    if below is not MISSING:
+                        waiting.append((below, reached, depth))
+            elif taken == self.steps:
+                present = True
+                accepted = accepted or self.accepts(value)
+        if not present:
+            return self.absent
+        if accepted or self.absent:
+            return None if in_elements else accepted
+        return False

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from rules.errors import PatternError
-from rules.patterns.addresses import cidr_test, parse_address
+from rules.patterns.addresses import parse_address, parse_block
 from rules.patterns.comparable import comparable, is_number, numeric_range, operand
-from rules.patterns.conditions import Condition, no_string_that, none_of
+from rules.patterns.conditions import Condition
 from rules.patterns.letter_case import ends_ignoring_case, equals_ignoring_case, starts_ignoring_case
 from rules.patterns.wildcards import check_complexity, parse_wildcard, wildcard_test
 
@@ -23,15 +23,17 @@ _SHOWN = 60
 _CLOSE = 0.7
 
 
-def compile_condition(written: list[object], path: str) -> Condition:
+def compile_condition(written: list[object], path: str, *, or_is_field: bool = False) -> Condition:
     """The condition of one field from its array in the pattern.
+
+    AWS reads patterns in which ``$or`` names a field with an older compiler, which knows fewer operators.
 
     Raises PatternError, with the place, for whatever EventBridge refuses: an empty array, values that are not
     JSON, unknown or malformed operators, wildcards that are too complex together.
     """
     if not written:
         raise PatternError("an empty array matches nothing and is refused", path=path)
-    compiler = _Compiler()
+    compiler = _Compiler(newest=not or_is_field)
     for index, value in enumerate(written):
         compiler.add(value, f"{path}[{index}]")
     check_complexity(compiler.wildcards, path)
@@ -70,7 +72,8 @@ def _text(value: object, operator: str, path: str) -> str:
 class _Compiler:
     """Fills one condition; every method named after an operator takes its operand and the place of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, newest: bool) -> None:
+        self._newest = newest
         self.condition = Condition()
         self.wildcards: list[list[Tokens]] = []
         self._operators: dict[str, Callable[[object, str], None]] = {
@@ -154,7 +157,7 @@ class _Compiler:
         self.condition.number_tests.append(numeric_range(value, path))
 
     def _cidr(self, value: object, path: str) -> None:
-        self.condition.string_tests.append(cidr_test(value, path))
+        self.condition.blocks.append(parse_block(value, path))
 
     def _exists(self, value: object, path: str) -> None:
         if not isinstance(value, bool):
@@ -164,15 +167,13 @@ class _Compiler:
 
     def _anything_but(self, value: object, path: str) -> None:
         if isinstance(value, dict):
-            tests = self._excluded_strings(value, path)
-            self.condition.exclusions.append(no_string_that(tests))
+            self.condition.excluded_strings.append(self._excluded_strings(value, path))
             return
         values = value if isinstance(value, list) else [value]
         if values and all(isinstance(one, str) for one in values):
-            self.condition.exclusions.append(no_string_that([frozenset(values).__contains__]))
+            self.condition.excluded_strings.append([frozenset(values).__contains__])
         elif values and all(is_number(one) for one in values):
-            numbers = frozenset(operand(one, path) for one in values)
-            self.condition.exclusions.append(none_of(numbers))
+            self.condition.excluded_numbers.append(frozenset(operand(one, path) for one in values))
         else:
             raise PatternError(
                 '"anything-but" takes strings or numbers, not both, or one operator on strings', path=path
@@ -180,8 +181,10 @@ class _Compiler:
 
     def _excluded_strings(self, value: dict[object, object], path: str) -> list[StringTest]:
         builders = {"prefix": _begins, "suffix": _ends, "equals-ignore-case": equals_ignoring_case}
-        name, texts = single_entry(value, [*builders, "wildcard"], path)
+        name, texts = single_entry(value, [*builders, "wildcard"] if self._newest else builders, path)
         path = f"{path}.{name}"
+        if isinstance(texts, list) and name != "equals-ignore-case" and not self._newest:
+            raise PatternError(f'"{name}" takes no array where $or names a field', path=path)
         texts = texts if isinstance(texts, list) else [texts]
         if not texts:
             raise PatternError("an empty array excludes nothing and is refused", path=path)

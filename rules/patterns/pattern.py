@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rules.errors import PatternError
+from rules.patterns.alternatives import Alternatives
 from rules.patterns.elements import ElementSearch
 from rules.patterns.fields import Field, is_object
 from rules.patterns.structure import flatten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rules.patterns.conditions import Condition
     from rules.patterns.structure import Combination
 
 
@@ -36,44 +41,57 @@ class Pattern:
     ``fields`` are the dotted paths that the pattern asks about, in any combination of its ``$or``.
     """
 
-    __slots__ = ("_combinations", "_required", "_sorted", "fields")
+    __slots__ = ("_alternatives", "_exact", "_required", "fields")
 
     def __init__(self, combinations: list[Combination]) -> None:
-        fields: dict[tuple[str, int], Field] = {}
-        written = [
-            tuple(_shared(fields, path, combination) for path in combination) for combination in combinations
-        ]
-        # Cheap fields first: most events fail one of them, and then nothing else is looked at.
-        self._combinations = tuple(tuple(sorted(one, key=_cost)) for one in written)
-        self._sorted = tuple(tuple(sorted(one, key=_java_order)) for one in written)
-        self._required = _required_strings(combinations)
+        shared: dict[tuple[str, int], Field] = {}
+        self._alternatives = Alternatives(
+            [
+                [_shared(shared, path, condition) for path, condition in combination.items()]
+                for combination in combinations
+            ]
+        )
         self.fields = frozenset(path for combination in combinations for path in combination)
+        self._exact = tuple(_exact_strings(fields) for fields in self._alternatives.combinations)
+        self._required = _required_strings(self._exact)
 
     def matches(self, event: Mapping[str, object]) -> bool:
         """Whether the event, a JSON object as Python has it, satisfies the pattern.
 
         Never raises for values that are not JSON (NaN, dates): they exist, and equal nothing.
         """
+        # The first question costs less than the second, and answers it nearly always.
+        return (type(event) is dict or is_object(event)) and self._alternatives.satisfied_by(event)
+
+    @property
+    def conditions(self) -> tuple[Mapping[str, Condition], ...]:
+        """For each combination of ``$or`` the condition at each path: what an index of many patterns is made of."""
+        return tuple(
+            MappingProxyType({field.path: field.condition for field in combination})
+            for combination in self._alternatives.combinations
+        )
+
+    def could_match(self, event: Mapping[str, object], unknown: Callable[[str], bool]) -> bool:
+        """Whether the event could satisfy the pattern if its unknown fields had whatever values it needs.
+
+        ``unknown`` tells of a dotted path whether the event's values there are not known yet; what the event
+        has there is not looked at. The unknown fields are left out of every combination of ``$or``, and a
+        combination of nothing else is satisfied.
+        """
         if not is_object(event):
             return False
-        undecided: list[int] = []
-        if len(self._combinations) == 1:
-            verdict = _without_arrays(self._combinations[0], event)
-            if verdict is not None:
-                return verdict
-            undecided.append(0)
-        else:
-            known: dict[Field, bool | None] = {}
-            for index, fields in enumerate(self._combinations):
-                verdict = _without_arrays(fields, event, known)
-                if verdict:
-                    return True
-                if verdict is None:
-                    undecided.append(index)
-        if not undecided:
-            return False
-        search = ElementSearch(event)
-        return any(search.first_unsatisfied(self._sorted[index]) is None for index in undecided)
+        left_out = {path for path in self.fields if unknown(path)}
+        alternatives = self._alternatives.without(left_out) if left_out else self._alternatives
+        return alternatives.satisfied_by(event)
+
+    @property
+    def exact_fields(self) -> tuple[Mapping[str, frozenset[str]], ...]:
+        """For each combination of ``$or``, the paths at which it asks for exact strings and nothing else.
+
+        An event that satisfies the combination has one of the path's strings there, perhaps in an array. An IP
+        address is no exact string: it has several spellings.
+        """
+        return self._exact
 
     def required_values(self, path: str) -> frozenset[str] | None:
         """The strings one of which an event must have at the path to match; None if they are not limited.
@@ -90,7 +108,7 @@ class Pattern:
         """
         search = ElementSearch(event if is_object(event) else {})
         closest: tuple[int, Field, bool] | None = None
-        for fields in self._sorted:
+        for fields in self._alternatives.combinations:
             index = search.first_unsatisfied(fields)
             if index is None:
                 return None
@@ -121,55 +139,23 @@ def compile_pattern(pattern: Mapping[str, object]) -> Pattern:
     return Pattern(flatten(pattern))
 
 
-def _without_arrays(
-    fields: tuple[Field, ...], event: Mapping[str, object], known: dict[Field, bool | None] | None = None
-) -> bool | None:
-    """Whether the event satisfies the fields; None if that hangs on the elements of arrays."""
-    undecided = False
-    for field in fields:
-        if known is None:
-            satisfied = field.satisfied(event)
-        elif field in known:
-            satisfied = known[field]
-        else:
-            satisfied = known[field] = field.satisfied(event)
-        if satisfied is None:
-            undecided = True
-        elif not satisfied:
-            return False
-    return None if undecided else True
-
-
 def _fails_alone(search: ElementSearch, field: Field) -> bool:
     found = search.values_of(field)
     return not found.accepted and not (field.absent and not found.values)
 
 
-def _shared(fields: dict[tuple[str, int], Field], path: str, combination: Combination) -> Field:
+def _shared(fields: dict[tuple[str, int], Field], path: str, condition: Condition) -> Field:
     """One field object for one condition, so that combinations share what is known of it."""
-    condition = combination[path]
     key = (path, id(condition))
     if key not in fields:
         fields[key] = Field(path, condition)
     return fields[key]
 
 
-def _cost(field: Field) -> tuple[bool, int]:
-    return field.condition.only_strings() is None, field.steps
+def _exact_strings(fields: Sequence[Field]) -> Mapping[str, frozenset[str]]:
+    return MappingProxyType({field.path: field.strings for field in fields if field.strings is not None})
 
 
-def _java_order(field: Field) -> bytes:
-    # AWS's matcher is Java, whose strings sort by UTF-16 units.
-    return field.path.encode("utf-16-be", "surrogatepass")
-
-
-def _required_strings(combinations: list[Combination]) -> dict[str, frozenset[str]]:
-    required: dict[str, frozenset[str]] = {}
-    for path in combinations[0]:
-        limits = [
-            combination[path].only_strings() if path in combination else None for combination in combinations
-        ]
-        known = [limit for limit in limits if limit is not None]
-        if len(known) == len(limits):
-            required[path] = frozenset().union(*known)
-    return required
+def _required_strings(exact: Sequence[Mapping[str, frozenset[str]]]) -> dict[str, frozenset[str]]:
+    everywhere = set(exact[0]).intersection(*exact[1:])
+    return {path: frozenset().union(*(one[path] for one in exact)) for path in everywhere}

@@ -108,7 +108,7 @@ class _Walk:
             return self._object(found, value, below)
         if not isinstance(value, list):
             raise PatternError(_not_an_array(name), path=below.path)
-        condition = compile_condition(value, below.path)
+        condition = compile_condition(value, below.path, or_is_field=not self._or_operator)
         for combination in found:
             # A path written twice (nested and dotted, or again after $or) counts as written last, as in AWS.
             combination[below.path] = condition

@@ -12,7 +12,7 @@ import pytest
 
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.vault_s3 import S3Vault
-from rules.actions import watched_event_pattern
+from rules.watched import watched_event_pattern
 from tests.cli.running import Shell, shell_for
 from tests.watcher.watching import delete_table
 from watcher.incident_store import IncidentStore

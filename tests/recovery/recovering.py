@@ -109,6 +109,7 @@ class Process:
             clock=self.clock,
             sleep=self.sleep,
             progress=NoProgress(),
+            intents=self.intents,
         )
 
     def recover(self, table: str, **wish: Any) -> RecoveryReport:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +12,11 @@ from recovery.errors import DamagedObjectError
 from recovery.intents import LATE_EVENTS, LONGEST, Declaration, IntentStore
 from recovery.testing.memory_vault import MemoryVault
 from rules.errors import NotFoundError, UsageError
+from rules.intents import IntentState
 from tests.recovery.recovering import START, WHO, FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PLANNED = Declaration(
     table="preview-*",
@@ -66,9 +72,99 @@ def test_an_intent_is_neither_over_nor_for_ever(store: IntentStore, lasts: timed
 
 
 def test_the_longest_intent(store: IntentStore) -> None:
-    """Seven days to the second are allowed."""
+    """Seven days to the second are allowed, if the settings say nothing else."""
     intent = store.declare(Declaration("orders", "*", timedelta(days=7), "why"), WHO)
     assert store.all() == [intent]
+
+
+@pytest.mark.parametrize(
+    ("longest", "said"), [(timedelta(hours=12), "12 hours"), (timedelta(days=1), "1 day of")]
+)
+def test_the_settings_bound_every_intent(clock: FakeClock, longest: timedelta, said: str) -> None:
+    """Nobody exceeds the hard maximum by an option: not by a long window, nor by one that begins late."""
+    store = IntentStore(MemoryVault(), clock, longest)
+    late = replace(PLANNED, starts=clock.now + longest)
+    for one in (replace(PLANNED, lasts=longest + timedelta(seconds=1)), late):
+        with pytest.raises(UsageError, match=said) as caught:
+            store.declare(one, WHO)
+        assert "intents.longest" in caught.value.hint
+    assert store.all() == []
+
+
+def test_an_intent_that_is_longer_than_allowed_counts_no_longer(clock: FakeClock) -> None:
+    """Whoever wrote it into the vault, or under which settings: a watcher honours its own maximum."""
+    vault = MemoryVault()
+    long = IntentStore(vault, clock).declare(replace(PLANNED, lasts=timedelta(days=6)), WHO)
+    (bounded,) = IntentStore(vault, clock, timedelta(hours=2)).recent()
+    assert bounded == long.model_copy(update={"until": long.declared_at + timedelta(hours=2)})
+
+
+def test_an_intent_may_begin_later(store: IntentStore, clock: FakeClock) -> None:
+    """A change of tonight is declared this afternoon; until then nothing is covered."""
+    tonight = clock.now + timedelta(hours=9)
+    intent = store.declare(replace(PLANNED, starts=tonight), WHO)
+    assert (intent.starts, intent.until) == (tonight, tonight + timedelta(hours=1))
+    assert intent.state(clock.now) is IntentState.PLANNED
+
+
+def test_an_intent_does_not_begin_in_the_past(store: IntentStore, clock: FakeClock) -> None:
+    """Nothing is excused afterwards."""
+    with pytest.raises(UsageError, match="past"):
+        store.declare(replace(PLANNED, starts=clock.now - timedelta(seconds=1)), WHO)
+    assert store.all() == []
+
+
+def test_everything_declared_is_kept(store: IntentStore, clock: FakeClock) -> None:
+    """What narrows an intent comes back as declared."""
+    narrow: dict[str, Any] = {
+        "stack": "shop", "max_changes": 3, "ticket": "OPS-12", "session": "job-*", "source_identity": "me",
+        "app": "ci", "request_token": "t-1",
+    }  # fmt: skip
+    intent = store.declare(replace(PLANNED, **narrow), WHO)
+    assert {name: getattr(intent, name) for name in narrow} == narrow
+    assert store.get(intent.id) == intent
+
+
+@pytest.mark.parametrize(
+    ("changes", "operations"),
+    [
+        ({}, ("DeleteTable",)),
+        ({"table": "", "stack": "shop"}, ("DeleteStack",)),
+        ({"stack": "shop"}, ("DeleteTable",)),
+        ({"operations": ("UpdateTable", "DeleteTable", "UpdateTable")}, ("UpdateTable", "DeleteTable")),
+        ({"table": "", "stack": "shop", "operations": ("DeleteTable",)}, ("DeleteTable",)),
+    ],
+    ids=str,
+)
+def test_which_operations_are_meant(
+    store: IntentStore, changes: dict[str, Any], operations: tuple[str, ...]
+) -> None:
+    """Without a word a table's deletion is meant, or the stack's where only a stack is named."""
+    assert store.declare(replace(PLANNED, **changes), WHO).operations == operations
+
+
+@pytest.mark.parametrize(
+    ("operation", "said", "hint"),
+    [
+        ("DeleteTabel", "DeleteTabel", "Did you mean DeleteTable?"),
+        ("deletetable", "deletetable", "Did you mean DeleteTable?"),
+        ("xyz", "xyz", "UpdateTable"),
+        ("DeleteStack", "stack", "--stack"),
+        ("StopLogging", "StopLogging", ""),
+    ],
+)
+def test_operations_that_cannot_be_declared(store: IntentStore, operation: str, said: str, hint: str) -> None:
+    """A misspelled operation would cover nothing and alert at night: it is refused by day, with what was meant."""
+    with pytest.raises(UsageError, match=said) as caught:
+        store.declare(replace(PLANNED, operations=(operation,)), WHO)
+    assert hint in caught.value.hint
+    assert store.all() == []
+
+
+def test_an_intent_names_something(store: IntentStore) -> None:
+    """Neither a table nor a stack: everything would be excused."""
+    with pytest.raises(UsageError, match="a table or a stack"):
+        store.declare(replace(PLANNED, table=""), WHO)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\n"])
@@ -91,25 +187,70 @@ def test_revoking_ends_an_intent_now(store: IntentStore, clock: FakeClock) -> No
     """From the revocation on it is not active; it stays on record."""
     intent = store.declare(PLANNED, WHO)
     clock.advance(60)
-    revoked = store.revoke(intent.id)
-    assert revoked.revoked_at == clock.now
+    revoked = store.revoke(intent.id, WHO)
+    assert (revoked.revoked_at, revoked.revoked_by) == (clock.now, WHO)
     assert not revoked.active(clock.now)
     assert store.all() == [revoked]
 
 
 def test_revoking_twice_changes_nothing(store: IntentStore, clock: FakeClock) -> None:
-    """The first revocation's time stays: what happened in between stays uncovered."""
+    """The first revocation stays, with its time and who it was: what happened in between stays uncovered."""
     intent = store.declare(PLANNED, WHO)
-    first = store.revoke(intent.id)
+    first = store.revoke(intent.id, WHO)
     clock.advance(60)
-    assert store.revoke(intent.id) == first
+    assert store.revoke(intent.id, "somebody else") == first
+
+
+class Overtaken(MemoryVault):
+    """A vault in which somebody else is always a moment faster."""
+
+    before: Callable[[], object] | None = None
+
+    def put_new(self, key: str, body: bytes) -> str:
+        """See Vault.put_new."""
+        self._overtake()
+        return super().put_new(key, body)
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        """See Vault.replace."""
+        self._overtake()
+        return super().replace(key, body, etag)
+
+    def _overtake(self) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+
+
+def test_two_who_revoke_at_once(clock: FakeClock) -> None:
+    """The conditional write decides; the slower one gets the revocation that was stored."""
+    vault = Overtaken()
+    store = IntentStore(vault, clock)
+    intent = store.declare(PLANNED, WHO)
+    vault.before = lambda: store.revoke(intent.id, "the faster one")
+    assert store.revoke(intent.id, WHO).revoked_by == "the faster one"
+    assert store.get(intent.id).revoked_by == "the faster one"
+
+
+def test_two_declarations_never_overwrite_each_other(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should two get the same id in the same second, the slower one gets another."""
+    numbers = iter(["00000000", "00000000", "00000001"])
+    monkeypatch.setattr("recovery.intents.secrets.token_hex", lambda _: next(numbers))
+    vault = Overtaken()
+    store = IntentStore(vault, clock)
+    vault.before = lambda: store.declare(replace(PLANNED, table="other"), WHO)
+    mine = store.declare(PLANNED, WHO)
+    assert [one.table for one in store.all()] == ["other", "preview-*"]
+    assert mine.id.endswith("-00000001")
 
 
 @pytest.mark.parametrize("intent_id", ["20261123T030000Z-00000000", "../backups/x", ""])
 def test_revoking_what_is_not_there(store: IntentStore, intent_id: str) -> None:
     """NotFoundError, exit 10, with the command that lists them."""
     with pytest.raises(NotFoundError) as caught:
-        store.revoke(intent_id)
+        store.revoke(intent_id, WHO)
     assert caught.value.exit_code == 10
     assert "intent list" in caught.value.hint
 

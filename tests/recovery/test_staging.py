@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
 from recovery.errors import BackupNotFoundError, DamagedObjectError
+from recovery.intents import IntentStore
 from recovery.staging import (
     MARKER_TAG,
     MARKER_VALUE,
@@ -20,12 +22,13 @@ from recovery.staging import (
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash
-from rules.actors import Actor, ActorKind, Tool
 from rules.errors import UnsafeError, UsageError
-from rules.events import ChangeEvent, Resource
+from rules.intents import Change
 from tests.recovery.recovering import WHO, all_items, copy_to_account, definition_of, make_table, some_items
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from recovery.restore import RecoveryReport
@@ -275,25 +278,16 @@ def test_settings_are_strict(bad: dict[str, Any]) -> None:
         mapped(**bad)
 
 
-def deletion(table: str, moment: Any) -> ChangeEvent:
-    """The event that the watcher will see."""
-    actor = Actor(kind=ActorKind.IAM_USER, name="oncall", arn=WHO, account=ACCOUNT)
-    return ChangeEvent(
-        id="1",
+def deletion(table: str, moment: datetime) -> Change:
+    """The change that the watcher will see."""
+    return Change(
+        event_name="DeleteTable",
         time=moment,
         account=ACCOUNT,
         region=REGION,
-        event_source="dynamodb.amazonaws.com",
-        event_name="DeleteTable",
-        resource=Resource("table", table),
-        actor=actor,
-        tool=Tool.SDK,
-        action=None,
-        user_agent="",
-        error_code="",
-        error_message="",
-        read_only=False,
-        envelope={},
+        resource_type="table",
+        resource_name=table,
+        names=(WHO,),
     )
 
 
@@ -314,10 +308,36 @@ def test_the_deletion_is_declared_before_it_happens(
         events.unregister("before-send.dynamodb.DeleteTable", look)
     (intent,) = seen
     assert (intent.by, intent.declared_by) == (WHO, WHO)
+    assert (intent.operations, intent.max_changes) == (("DeleteTable",), 1)
     assert source in intent.reason
     # CloudTrail's times are whole seconds.
-    assert intent.covers(deletion(target, net.clock.now.replace(microsecond=0)))
-    assert not intent.covers(deletion(source, net.clock.now))
+    seen_at = net.clock.now.replace(microsecond=0)
+    assert intent.covers(deletion(target, seen_at))
+    assert not intent.covers(deletion(target, seen_at), already=1)
+    assert not intent.covers(deletion(source, seen_at))
+
+
+def test_what_a_refresh_switches_on_is_declared_too(
+    net: Process, plain: DynamoDBClient, source: str, target: str
+) -> None:
+    """Time to live deletes items, so switching it on alerts; on the copy it was planned, once."""
+    plain.update_time_to_live(
+        TableName=source, TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
+    )
+    net.back_up(source)
+    refresh(net, mapped((source, target)))
+    declared = {intent.operations: intent.max_changes for intent in net.intents.all()}
+    assert declared == {("DeleteTable",): 1, ("UpdateTimeToLive",): 1}
+
+
+def test_the_declaration_stays_within_the_longest_that_is_allowed(
+    net: Process, source: str, target: str
+) -> None:
+    """Where the settings allow an hour, a refresh declares an hour, and not six that would be refused."""
+    net.intents = IntentStore(net.vault, net.clock, longest=timedelta(hours=1))
+    refresh(net, mapped((source, target)))
+    (intent,) = net.intents.all()
+    assert intent.until - intent.starts <= timedelta(hours=1)
 
 
 def test_an_interrupted_refresh_is_completed_by_the_next(

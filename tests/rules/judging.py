@@ -10,7 +10,8 @@ from typing import Any
 from rules.events import ChangeEvent, parse_event, parse_event_json
 from rules.facts import Facts, facts_from_event
 from rules.patterns import compile_pattern
-from rules.verdicts import CompiledRule, RuleSet, Severity, Verdict, VerdictKind
+from rules.rule_set import RuleSet
+from rules.verdicts import CompiledRule, Severity, Verdict, VerdictKind
 
 EVENTS = Path(__file__).parent / "events"
 # Records that others published; they are read from beside the repository, never copied into it.
@@ -60,17 +61,20 @@ def rule(
     severity: str | None = None,
     expires: datetime | None = None,
 ) -> CompiledRule:
-    """A rule; one without ``match`` matches every DeleteTable of DynamoDB."""
+    """A rule; one without ``match`` matches every event."""
+    written = match or {"detail": {"eventSource": [{"prefix": ""}]}}
     return CompiledRule(
         id=rule_id,
         verdict=VerdictKind(verdict),
         severity=None if severity is None else Severity(severity),
-        match=compile_pattern(match or {"detail": {"eventSource": [{"prefix": ""}]}}),
+        match=compile_pattern(written),
         unless=None if unless is None else compile_pattern(unless),
         expires=expires,
         reason=f"reason of {rule_id}",
         description="",
         origin="test",
+        written_match=written,
+        written_unless=unless,
     )
 
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from rules.named_lists import with_lists
 from rules.patterns import PatternError, compile_pattern
+from rules.rule_set import RuleSet
 from rules.rule_tests import run_rule_tests, untested_rules
-from rules.rulefile import LoadedRules, Rule, load_rules
-from rules.verdicts import CompiledRule, RuleSet, Severity, VerdictKind
+from rules.rulefile import LoadedRules, load_rules
+from rules.verdicts import CompiledRule, Severity, VerdictKind
 from tests.rules.judging import NOW, event, facts
 
 PACK = load_rules([])
-# Every deletion is high anyway, so that no rule test can tell this one; a test of its own does, below.
-SAME_VERDICTS = ("console-deletion", {"facts": {"weight": ["destructive"]}})
-WRITTEN: dict[str, Rule] = {rule.id: rule for _, file in PACK.files for rule in file.rules}
+WRITTEN = {rule.id: rule.match for _, file in PACK.files for rule in file.rules}
+LISTS = {name: values for _, file in PACK.files for name, values in file.lists.items()}
 
 
 def failures(rules: list[CompiledRule]) -> list[str]:
@@ -58,11 +59,9 @@ def mutants() -> list[Any]:
             found.append(
                 pytest.param([*others, replace(rule, severity=Severity.INFO)], id=f"{rule.id} is info")
             )
-        for index, match in enumerate(without_each_part(WRITTEN[rule.id].match)):
-            if (rule.id, match) == SAME_VERDICTS:
-                continue
+        for index, match in enumerate(without_each_part(WRITTEN[rule.id])):
             try:
-                broken = replace(rule, match=compile_pattern(match))
+                broken = replace(rule, match=compile_pattern(with_lists(match, LISTS)))
             except PatternError:  # an $or of one alternative
                 continue
             found.append(pytest.param([*others, broken], id=f"{rule.id} part {index}"))
@@ -78,6 +77,19 @@ def test_the_packs_tests_pass() -> None:
 def test_every_rule_is_made_to_count() -> None:
     """No rule of the pack goes untested."""
     assert untested_rules(PACK, run_rule_tests(PACK, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [(name, index) for name in LISTS for index in range(len(LISTS[name]))]
+)
+def test_every_value_of_a_list_matters(name: str, index: int) -> None:
+    """Taken out of its list, some test of the pack fails."""
+    shorter = {**LISTS, name: [*LISTS[name][:index], *LISTS[name][index + 1 :]]}
+    rules = [
+        replace(rule, match=compile_pattern(with_lists(WRITTEN[rule.id], shorter)))
+        for rule in PACK.rule_set.rules
+    ]
+    assert failures(rules)
 
 
 @pytest.mark.parametrize("rules", mutants())
@@ -112,7 +124,8 @@ def test_rules_of_the_pack_explain_themselves() -> None:
     for rule in PACK.rule_set.rules:
         assert rule.reason.endswith(".")
         assert rule.description.endswith(".")
-        assert (rule.expires, rule.origin) == (None, "default pack")
+        assert rule.expires is None
+        assert rule.origin.startswith("default pack:")
 
 
 def test_the_pack_can_be_left_out() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from rules.intents import Intent
+from rules.intents import Change, Intent, IntentState, change_of
 from tests.rules.judging import ACCOUNT, changed, event
 
 CALL = event("delete-table-cli-assumed-role")
@@ -46,7 +47,8 @@ def test_a_declared_change_is_covered() -> None:
         {"revoked_at": CALL.time + SECOND}, {"account": ACCOUNT}, {"region": "eu-west-1"},
         {"table": "ord*"}, {"table": "[no]rders"}, {"table": "*"}, {"table": "order?"},
         {"by": "*"}, {"by": "job-*"}, {"by": "arn:aws:sts::*:assumed-role/deploy/*"},
-        {"operations": ("UpdateTable", "DeleteTable")},
+        {"operations": ("UpdateTable", "DeleteTable")}, {"session": "job-*"}, {"source_identity": "platform-*"},
+        {"max_changes": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -63,6 +65,8 @@ def test_bounds_and_patterns_that_still_cover(changes: dict[str, Any]) -> None:
         {"region": "us-east-1"}, {"table": "order"}, {"table": "Orders"}, {"table": "orders-*"},
         {"by": "deploy-*"}, {"by": "Deploy"}, {"by": "platform-engineer"}, {"by": "assumed-role/deploy/job-7"},
         {"operations": ("DeleteStack",)}, {"operations": ()}, {"operations": ("deletetable",)},
+        {"session": "job-8"}, {"source_identity": "somebody"}, {"app": "*"}, {"request_token": "*"},
+        {"stack": "*"}, {"stack": "shop", "table": ""},
     ],
     ids=str,
 )  # fmt: skip
@@ -82,9 +86,119 @@ def test_an_actor_without_a_name_is_not_anybody() -> None:
     assert not intent(by="*").covers(changed())
 
 
-def test_stacks_can_be_declared_too() -> None:
-    """``table`` names the resource, whatever it is."""
-    assert intent(table="shop", by="developer", operations=("DeleteStack",)).covers(event("delete-stack-cli"))
+def change(**changes: Any) -> Change:
+    """A deletion of ``orders``, a table of stack ``shop``, by hand; but for its changes."""
+    whole: dict[str, Any] = {
+        "event_name": "DeleteTable",
+        "time": CALL.time,
+        "account": ACCOUNT,
+        "region": "eu-west-1",
+        "resource_type": "table",
+        "resource_name": "orders",
+        "origin_stack": "shop",
+        "names": ("arn:aws:sts::111122223333:assumed-role/deploy/job-7", "deploy", "deploy", "job-7"),
+        "session": "job-7",
+    }
+    return Change(**{**whole, **changes})
+
+
+OF_STACK = {"table": "", "stack": "shop", "operations": ("DeleteStack",)}
+STACK_GONE = change(event_name="DeleteStack", resource_type="stack", resource_name="shop", origin_stack="")
+BY_CLOUDFORMATION = change(by_cloudformation=True)
+
+
+def test_a_change_is_read_from_an_event() -> None:
+    """What intents look at is what the event says; the stack of a table has to be looked up."""
+    called = event("delete-stack-cli")
+    assert change_of(CALL, "shop").origin_stack == "shop"
+    assert change_of(CALL).session == "job-7"
+    assert (change_of(called).resource_type, change_of(called).resource_name) == ("stack", "shop")
+    assert change_of(event("delete-table-by-cloudformation")).by_cloudformation
+    assert not change_of(CALL).by_cloudformation
+
+
+def test_cloudformation_is_what_aws_says_and_not_a_user_agent() -> None:
+    """Anybody can call himself CloudFormation; only AWS writes who invoked a call."""
+    forged = change_of(changed(userAgent="cloudformation.amazonaws.com"))
+    assert not forged.by_cloudformation
+
+
+def test_the_caller_can_name_itself() -> None:
+    """The application in the user agent and CloudFormation's token bind an intent to one job."""
+    named = change_of(
+        changed(userAgent="Boto3/1.44 app/nightly-7", requestParameters={"tableName": "orders", "clientRequestToken": "t-1"},
+                userIdentity={"type": "IAMUser", "userName": "deploy"})
+    )  # fmt: skip
+    assert intent(app="nightly-*", request_token="t-1").covers(named)
+    assert not intent(app="weekly").covers(named)
+    assert not intent(request_token="t-2").covers(named)
+
+
+def test_a_stack_covers_its_own_deletion_and_its_tables() -> None:
+    """One declaration is enough for a stack: CloudFormation deletes the tables that belong to it."""
+    declared = intent(**OF_STACK)
+    assert declared.covers(STACK_GONE)
+    assert declared.covers(BY_CLOUDFORMATION)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        change(), change(by_cloudformation=True, origin_stack="basket"), change(by_cloudformation=True, origin_stack=""),
+        change(by_cloudformation=True, event_name="UpdateTable"), change(by_cloudformation=True, names=("root",)),
+        change(event_name="DeleteStack", resource_type="stack", resource_name="basket"),
+        change(event_name="DeleteStack", resource_type="stack-set", resource_name="shop"),
+    ],
+    ids=["by hand", "another stack's", "nobody knows whose", "another operation", "another caller", "another stack",
+         "a stack set"],
+)  # fmt: skip
+def test_what_a_stack_does_not_cover(other: Change) -> None:
+    """A table deleted by hand, another stack's, or one of which nobody knows the stack is not explained."""
+    assert not intent(**OF_STACK).covers(other)
+
+
+def test_a_table_pattern_never_covers_a_stack() -> None:
+    """All tables are not all stacks."""
+    assert not intent(table="*", operations=("DeleteTable", "DeleteStack")).covers(STACK_GONE)
+
+
+def test_a_table_of_a_stack_needs_both_names() -> None:
+    """With both patterns both must fit: the narrower reading is the safe one."""
+    both = intent(table="ord*", stack="shop")
+    assert both.covers(change())
+    assert not both.covers(change(resource_name="basket"))
+    assert not both.covers(change(origin_stack="other"))
+    assert not both.covers(STACK_GONE)
+
+
+def test_a_declared_deletion_of_a_stack_is_carried_out_by_anybody() -> None:
+    """CloudFormation's calls do not say for whom they are made; that the deletion was covered is what counts."""
+    bound = intent(**OF_STACK, request_token="t-1", app="nightly", max_changes=1)
+    assert not bound.covers(BY_CLOUDFORMATION)
+    with_role = change(
+        by_cloudformation=True, names=("cfn-role", "AWSCloudFormation"), stack_intents=(bound.id,)
+    )
+    assert bound.covers(with_role, already=1)
+    assert not bound.covers(change(by_cloudformation=True, stack_intents=("other",)))
+
+
+def test_a_service_role_can_be_named() -> None:
+    """Who lets CloudFormation delete by a role may declare the role."""
+    of_role = intent(by="cfn-service-role", **OF_STACK)
+    assert of_role.covers(change(by_cloudformation=True, names=("cfn-service-role", "AWSCloudFormation")))
+
+
+def test_a_used_up_intent_covers_no_more() -> None:
+    """The change after the last one that was declared is not explained."""
+    two = intent(max_changes=2)
+    assert [two.covers(CALL, count) for count in range(4)] == [True, True, False, False]
+    assert intent().covers(CALL, 1000)
+
+
+def test_the_tables_of_a_stack_are_no_changes_of_their_own() -> None:
+    """Who allows one change allows one stack, with whatever is in it."""
+    assert intent(**OF_STACK).counts(STACK_GONE)
+    assert not intent(**OF_STACK).counts(BY_CLOUDFORMATION)
 
 
 @pytest.mark.parametrize("key", ["starts", "until", "declared_at", "revoked_at"])
@@ -101,7 +215,7 @@ def test_times_without_a_zone_are_refused(key: str, value: Any) -> None:
     "changes",
     [
         {"tabel": "orders"}, {"id": "a/b"}, {"id": "a\n"}, {"id": ""}, {"table": ""}, {"by": ""}, {"reason": ""},
-        {"table": "x" * 513}, {"format_version": 2},
+        {"table": "x" * 513}, {"format_version": 2}, {"max_changes": 0}, {"app": "x" * 513},
     ],
     ids=str,
 )  # fmt: skip
@@ -117,22 +231,38 @@ def test_an_intent_survives_being_stored() -> None:
     assert Intent.model_validate_json(one.model_dump_json()) == one
 
 
-def test_a_pattern_that_would_backtrack_is_quick() -> None:
-    """Stars without end cannot stop the watcher."""
-    assert not intent(table="*a" * 250 + "b").covers(changed(requestParameters={"tableName": "a" * 255}))
+def test_an_intent_of_the_first_version_is_read() -> None:
+    """What earlier versions declared, still counts: nothing it lacks narrows it."""
+    old = {
+        "format_version": 1, "id": "20261123T010000Z-1a2b3c4d", "table": "orders", "by": "deploy",
+        "operations": ["DeleteTable"], "account": ACCOUNT, "region": "eu-west-1", "starts": "2026-11-23T01:00:00Z",
+        "until": "2026-11-23T05:00:00Z", "reason": "moved", "declared_by": "x", "declared_at": "2026-11-23T01:00:00Z",
+        "revoked_at": None,
+    }  # fmt: skip
+    assert Intent.model_validate_json(json.dumps(old)).covers(CALL)
 
 
 @pytest.mark.parametrize(
-    ("changes", "now", "active"),
+    "pattern", ["*a" * 250 + "b", "*?" * 250 + "b", "*" * 512, "*[ab]*" * 80 + "c", "[" * 512, "[z-a]*" * 80]
+)  # fmt: skip
+def test_a_pattern_that_would_backtrack_is_quick(pattern: str) -> None:
+    """Stars without end cannot stop the watcher, nor can brackets that mean nothing."""
+    long = change(resource_name="a" * 255, names=("a" * 2048,), app="a" * 2048)
+    assert intent(table=pattern, by=pattern, app=pattern).covers(long) is (pattern == "*" * 512)
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "state"),
     [
-        ({}, CALL.time, True),
-        ({}, CALL.time - HOUR, True),
-        ({}, CALL.time + HOUR, True),
-        ({}, CALL.time - HOUR - SECOND, False),
-        ({}, CALL.time + HOUR + SECOND, False),
-        ({"revoked_at": CALL.time}, CALL.time, False),
+        ({}, CALL.time, IntentState.ACTIVE),
+        ({}, CALL.time - HOUR, IntentState.ACTIVE),
+        ({}, CALL.time + HOUR, IntentState.ACTIVE),
+        ({}, CALL.time - HOUR - SECOND, IntentState.PLANNED),
+        ({}, CALL.time + HOUR + SECOND, IntentState.OVER),
+        ({"revoked_at": CALL.time}, CALL.time, IntentState.REVOKED),
     ],
 )
-def test_active(changes: dict[str, Any], now: datetime, active: bool) -> None:
+def test_the_state_of_an_intent(changes: dict[str, Any], now: datetime, state: IntentState) -> None:
     """Active inside its window, and until somebody revokes it."""
-    assert intent(**changes).active(now) is active
+    assert intent(**changes).state(now) is state
+    assert intent(**changes).active(now) is (state is IntentState.ACTIVE)

@@ -68,6 +68,8 @@ OPERATORS: list[tuple[Any, list[Any], list[Any]]] = [
     ({"prefix": ""}, ["", "x"], [None, 1, True, []]),
     ({"prefix": {"equals-ignore-case": "DeLete"}}, ["deletetable", "DELETE"], ["Delet", "xdelete", None, 1]),
     ({"prefix": {"equals-ignore-case": ""}}, ["", "x"], [None, 1]),
+    ({"prefix": 'a"'}, ['a"', 'a"b'], ["a"]),
+    ({"suffix": '"a'}, ['"a', 'b"a'], ["a"]),
     ({"suffix": ".png"}, [".png", "a.png"], [".PNG", "png", ".png ", 1, None]),
     ({"suffix": ""}, ["", "x"], [None, 1, False]),
     ({"suffix": {"equals-ignore-case": ".Png"}}, [".png", "a.PNG"], ["png", ".png.", 1, None]),
@@ -76,6 +78,7 @@ OPERATORS: list[tuple[Any, list[Any], list[Any]]] = [
     ({"equals-ignore-case": ""}, [""], ["x", None]),
     ({"equals-ignore-case": "k"}, ["k", "K"], ["\N{KELVIN SIGN}"]),
     ({"equals-ignore-case": "Straße"}, ["straße", "STRASSE", "sTRaSSe"], ["Strasse", "straßE ", "stra"]),
+    ({"equals-ignore-case": "A\N{BEER MUG}"}, ["a\N{BEER MUG}"], ["a??", "a\N{CLINKING BEER MUGS}"]),
     ({"prefix": {"equals-ignore-case": "ÄÖ"}}, ["äÖx", "ÄÖ"], ["aö", "Ä", ""]),
     ({"suffix": {"equals-ignore-case": "ñß"}}, ["xÑß", "ñSS"], ["ñs", "nß", ""]),
     ({"wildcard": "*"}, ["", "x"], [None, 1, []]),
@@ -98,13 +101,15 @@ OPERATORS: list[tuple[Any, list[Any], list[Any]]] = [
     ({"numeric": [">", 0, "<=", 5]}, [0.1, 5, 3], [0, 5.1, -1, "3", None]),
     ({"numeric": [">=", -1.5, "<", 2]}, [-1.5, 0, 1.9], [2, -1.6]),
     ({"numeric": [">", 0]}, [2**53 * 2], [2**53 + 1, 12345678901234567891]),
+    ({"numeric": ["<=", sys.float_info.max]}, [sys.float_info.max, 0], [math.inf, "0"]),
+    ({"numeric": [">", -sys.float_info.max]}, [0, sys.float_info.max], [-sys.float_info.max]),
     ({"numeric": ["<", 1e-320]}, [0, 5e-321], [1e-320]),
     ({"cidr": "10.0.0.0/24"}, ["10.0.0.0", "10.0.0.255", ["x", "10.0.0.9"]], ["10.0.1.0", "x", 10, None, ""]),
     ({"cidr": "10.0.0.77/24"}, ["10.0.0.1"], ["10.0.1.77"]),
     (
         {"cidr": "0.0.0.0/0"},
         ["1.2.3.4", "::ffff:102:304"],
-        ["::1", "1.2.3", "1.2.3.256", "1.2.3.4 ", "a.b.c.d"],
+        ["::1", "1.2.3", "1.2.3.256", "1.2.3.4 ", "a.b.c.d", 5, "\N{ARABIC-INDIC DIGIT ONE}.1.1.1"],
     ),
     (
         {"cidr": "2001:db8::/32"},
@@ -173,6 +178,18 @@ def test_alternatives_of_one_field_are_any_of() -> None:
     assert one({"exists": True}, {"exists": False}).matches({})
 
 
+def test_no_alternative_takes_away_what_another_accepts() -> None:
+    """Alternatives that begin or end alike do not disturb each other."""
+    for value in ("cab", "b", "ab", "", "xab"):
+        for first, second in (
+            ({"wildcard": "*cb"}, {"anything-but": {"equals-ignore-case": ["b"]}}),
+            ({"suffix": {"equals-ignore-case": "AB"}}, {"wildcard": "*ab"}),
+            ("", {"suffix": "ab"}),
+        ):
+            apart = one(first).matches({"v": value}) or one(second).matches({"v": value})
+            assert one(first, second).matches({"v": value}) is apart, (value, first, second)
+
+
 MALFORMED: list[tuple[Any, str]] = [
     ([], "v"),
     ([["a"]], "v[0]"),
@@ -227,6 +244,10 @@ MALFORMED: list[tuple[Any, str]] = [
     ([{"numeric": [">", 1, "<", "5"]}], "v[0].numeric[3]"),
     ([{"numeric": [">=", 5, "<=", 5]}], "v[0].numeric"),
     ([{"numeric": [">", 6, "<", 5]}], "v[0].numeric"),
+    ([{"numeric": [">", sys.float_info.max]}], "v[0].numeric"),
+    ([{"numeric": [">=", sys.float_info.max]}], "v[0].numeric"),
+    ([{"numeric": ["<", -sys.float_info.max]}], "v[0].numeric"),
+    ([{"numeric": ["<=", -sys.float_info.max]}], "v[0].numeric"),
     ([{"cidr": 10}], "v[0].cidr"),
     ([{"cidr": "10.0.0.0"}], "v[0].cidr"),
     ([{"cidr": "10.0.0.0/8/8"}], "v[0].cidr"),
@@ -344,6 +365,18 @@ def test_dotted_and_nested_values_add_up() -> None:
     assert not compile_pattern({"a": {"b": [{"exists": False}]}}).matches({"a.b": 1, "a": {}})
 
 
+def test_a_path_that_ends_early_hides_no_dotted_key() -> None:
+    """Null, a value or an empty array in the middle of a path ends it there, but not its dotted spelling."""
+    values: list[Any] = [None, "x", 1, False, [], [1], {}, [[]]]
+    for between in values:
+        assert compile_pattern({"a": {"b": {"c": [1]}}}).matches({"a": between, "a.b": {"c": 1}}), between
+        assert compile_pattern({"a": {"b": {"c": [1]}}}).matches({"a": {"b": between, "b.c": 1}}), between
+        assert compile_pattern({"a": {"b": {"c": [{"exists": False}]}}}).matches({"a": {"b": between}}), (
+            between
+        )
+        assert not compile_pattern({"a": {"b": {"c": [{"exists": True}]}}}).matches({"a": between}), between
+
+
 def test_path_written_twice_counts_as_written_last() -> None:
     """A dotted and a nested spelling of one path replace each other, as in EventBridge."""
     pattern = compile_pattern({"a.b": [1], "a": {"b": [2]}})
@@ -432,6 +465,27 @@ def test_or_that_cannot_be_the_operator_is_a_field(pattern: dict[str, Any], even
     """Where ``$or`` cannot be the operator it names a field, as EventBridge keeps it for old patterns."""
     assert compile_pattern(pattern).matches(event)
     assert not compile_pattern(pattern).matches({"a": "x", "prefix": "x"})
+
+
+@pytest.mark.parametrize(
+    ("condition", "newer"),
+    [
+        ({"anything-but": {"prefix": "x"}}, False),
+        ({"anything-but": {"equals-ignore-case": ["x", "y"]}}, False),
+        ({"anything-but": {"prefix": ["x"]}}, True),
+        ({"anything-but": {"suffix": ["x", "y"]}}, True),
+        ({"anything-but": {"wildcard": "x*"}}, True),
+    ],
+)
+def test_where_or_is_a_field_the_newer_operators_are_refused(
+    condition: dict[str, Any], *, newer: bool
+) -> None:
+    """EventBridge reads a pattern in which ``$or`` names a field as it did before it knew the operator."""
+    assert compile_pattern({"$or": [{"x": [1]}, {"y": [1]}], "a": [condition]}).matches({"x": 1, "a": "q"})
+    if newer:
+        assert fault({"$or": ["x"], "a": [condition]}).path == "$or"
+    else:
+        assert compile_pattern({"$or": ["x"], "a": [condition]}).matches({"$or": "x", "a": "q"})
 
 
 def test_or_combinations_are_limited() -> None:
@@ -523,6 +577,18 @@ def test_exists_false_in_arrays_looks_at_the_fields_before_it() -> None:
     assert compile_pattern({"a": {"m": [1], "x": [2, {"exists": False}]}}).matches(event)
 
 
+def test_fields_outside_arrays_do_not_matter_inside_them() -> None:
+    """A field that is decided by itself neither binds nor frees the elements that other fields need."""
+    event = {"a": 1, "l": [{"x": 1, "y": 1}, {"x": 2, "y": 2}], "z": 1}
+    for rest in ({"a": [1]}, {"z": [1]}, {"n": [{"exists": False}]}, {"a": [1], "z": [1]}):
+        assert compile_pattern({**rest, "l": {"x": [2], "y": [2]}}).matches(event)
+        assert not compile_pattern({**rest, "l": {"x": [1], "y": [2]}}).matches(event)
+        assert compile_pattern({**rest, "$or": [{"l": {"x": [3]}}, {"l": {"x": [1], "y": [1]}}]}).matches(
+            event
+        )
+        assert not compile_pattern({**rest, "$or": [{"q": [1]}, {"l": {"x": [1], "y": [2]}}]}).matches(event)
+
+
 def test_or_across_arrays() -> None:
     """The alternatives of ``$or`` each keep to one element."""
     pattern = compile_pattern({"items": {"kind": ["table"], "$or": [{"id": [2]}, {"size": [1]}]}})
@@ -605,6 +671,62 @@ def test_fields_are_all_paths_of_all_alternatives() -> None:
 def test_required_values(pattern: dict[str, Any], required: set[str] | None) -> None:
     """A path is limited to strings only if every alternative limits it to exact strings."""
     assert compile_pattern(pattern).required_values("n") == required
+
+
+@pytest.mark.parametrize(
+    ("pattern", "exact"),
+    [
+        ({"n": ["a", {"exactly": "b"}], "m": {"k": ["c"]}}, [{"n": {"a", "b"}, "m.k": {"c"}}]),
+        ({"n": ["a", 1], "m": [{"prefix": "b"}], "o": ["10.0.0.1"]}, [{}]),
+        ({"n": ["a", {"exists": False}], "m": ["b"]}, [{"m": {"b"}}]),
+        (
+            {"n": ["a"], "$or": [{"m": ["b"], "o": [1]}, {"n": ["c"]}]},
+            [{"n": {"a"}, "m": {"b"}}, {"n": {"c"}}],
+        ),
+    ],
+)
+def test_exact_fields(pattern: dict[str, Any], exact: list[dict[str, set[str]]]) -> None:
+    """Each combination of ``$or`` names the fields that take exact strings alone, with their strings."""
+    assert [dict(one) for one in compile_pattern(pattern).exact_fields] == exact
+
+
+def test_exact_fields_cannot_be_changed() -> None:
+    """What is built from a pattern cannot alter it."""
+    fields: Any = compile_pattern({"n": ["a"]}).exact_fields[0]
+    with pytest.raises(TypeError):
+        fields["n"] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unknown", "expected"),
+    [
+        ({"a": [1], "f": {"b": ["x"]}}, set(), False),
+        ({"a": [1], "f": {"b": ["x"]}}, {"f.b"}, True),
+        ({"a": [2], "f": {"b": ["x"]}}, {"f.b"}, False),
+        ({"a": [2]}, {"a"}, True),
+        ({"f": {"b": [{"exists": False}]}}, {"f.b"}, True),
+        ({"f": {"b": [{"exists": True}], "c": [1]}}, {"f.b"}, False),
+        ({"a": [1], "$or": [{"f": {"b": [1]}}, {"c": [1]}]}, {"f.b"}, True),
+        ({"a": [1], "$or": [{"f": {"b": [1]}, "c": [1]}, {"c": [1]}]}, {"f.b"}, False),
+        ({"$or": [{"c": [1]}, {"f": {"b": [1]}}]}, {"f.b"}, True),
+        ({"l": {"x": [1], "y": [2]}}, set(), False),
+        ({"l": {"x": [1], "y": [2]}}, {"l.y"}, True),
+        ({"l": {"x": [1], "y": [2], "z": [3]}}, {"l.z"}, False),
+    ],
+)
+def test_could_match(pattern: dict[str, Any], unknown: set[str], *, expected: bool) -> None:
+    """Unknown fields are taken as satisfied, known ones are judged; a combination of unknown ones matches."""
+    event = {"a": 1, "l": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}
+    assert compile_pattern(pattern).could_match(event, unknown.__contains__) is expected
+
+
+def test_could_match_looks_past_what_the_event_has_at_unknown_fields() -> None:
+    """A value that stands in for one not known yet is not held against the event; only an object is an event."""
+    pattern = one("a")
+    assert not pattern.could_match({"v": "b"}, lambda _: False)
+    assert pattern.could_match({"v": "b"}, lambda path: path == "v")
+    no_event: Any = ["v"]
+    assert not pattern.could_match(no_event, lambda _: True)
 
 
 def test_first_failure_names_field_condition_and_values() -> None:

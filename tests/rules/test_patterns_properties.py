@@ -200,3 +200,14 @@ def test_array_consistency_agrees_with_trying_everything(
     """Over nested arrays the verdict is that of a matcher that tries every choice of elements."""
     expected = slow_match(sorted(fields.items()), flat(event, "", (), {}), {})
     assert compile_pattern(fields).matches(event) is expected
+
+
+@settings(max_examples=1000, deadline=None)
+@given(event=EVENTS, fields=st.dictionaries(PATHS, ASKED, min_size=1, max_size=5), unknown=st.sets(PATHS))
+def test_could_match_is_matching_without_the_unknown_fields(
+    event: dict[str, Any], fields: dict[str, list[Any]], unknown: set[str]
+) -> None:
+    """The answer is that of the pattern without the unknown fields, and true if nothing is left of it."""
+    known = {path: asked for path, asked in fields.items() if path not in unknown}
+    expected = compile_pattern(known).matches(event) if known else True
+    assert compile_pattern(fields).could_match(event, unknown.__contains__) is expected

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rules.rule_tests import RuleTestResult, run_rule_tests, untested_rules
-from rules.rulefile import load_rules
+from rules.fact_schema import FACTS
+from rules.rule_tests import (
+    RuleTestResult,
+    given_files,
+    prepare_tests,
+    run_rule_tests,
+    uncovered_rules,
+    untested_rules,
+)
+from rules.rulefile import DEFAULT_PACK, LoadedRules, load_rules
+from rules.verdicts import Severity
 from rules.yaml_source import FileFaultsError
 from tests.rules.judging import NOW, document
 
@@ -139,8 +148,11 @@ def test_an_event_from_a_file(tmp_path: Path, name: str) -> None:
         (b"[]", "expected a JSON object, found list"),
         (b"\xff\xfe", "not JSON"),
         (b'{"a": NaN}', "NaN is no number"),
-        (b'{"detail-type": "Object Created", "source": "aws.s3", "detail": {}}', "unknown kind of event"),
-        (b'{"eventTime": "today"}', "eventTime: a time like 2026-01-31T09:30:00Z is needed"),
+        (b'{"detail-type": "Something New", "source": "aws.s3", "detail": {}}', "unknown kind of event"),
+        (
+            b'{"eventName": "X", "eventTime": "today"}',
+            "eventTime: a time like 2026-01-31T09:30:00Z is needed",
+        ),
     ],
 )
 def test_an_event_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, why: str) -> None:
@@ -188,3 +200,198 @@ def test_expiry_is_judged_by_the_time_given(tmp_path: Path) -> None:
     loaded = load_rules([path], default_pack=False)
     assert not run_rule_tests(loaded, NOW)[0].passed
     assert run_rule_tests(loaded, datetime(2026, 11, 22, tzinfo=UTC))[0].passed
+
+
+STANDALONE = """\
+version: 1
+windows: {fridays: {weekly: [fri]}}
+rules:
+  - id: ci
+    verdict: intentional
+    match: {facts: {actor: {role: [ci]}, resource: {name: [{prefix: preview-}, sandbox]}}}
+    unless: {detail: {errorCode: [{exists: true}]}}
+  - {id: friday, verdict: intentional, during: fridays, match: {facts: {tool: [cli]}}}
+  - {id: old, verdict: intentional, expires: 2026-01-01, match: {facts: {tool: [cdk]}}}
+  - {id: tagged, verdict: intentional, match: {facts: {table: {tags: {env: [dev]}}}}}
+  - {id: resources, verdict: intentional, match: {detail: {resources: {ARN: [a], type: [b]}}}}
+  - {id: worst, verdict: accidental, match: {facts: {region: [nowhere]}}}
+tests:
+"""
+PREVIEW = "requestParameters: {tableName: preview-1}"
+CI = "userIdentity: {type: AssumedRole, sessionContext: {sessionIssuer: {userName: %s}}}"
+
+
+def loaded(folder: Path, *tests: str) -> LoadedRules:
+    """``STANDALONE`` with tests in YAML's flow style."""
+    path = folder / "s.yaml"
+    path.write_text(STANDALONE + "".join(f"  - {test}\n" for test in tests), encoding="utf-8")
+    return load_rules([path], default_pack=False)
+
+
+def explained(folder: Path, event: str, rule: str, *, facts: str = "{}", verdict: str = "intentional") -> str:
+    """Why a rule did not decide, as its test says it: the last line."""
+    test = f"{{name: t, event: {{eventName: DeleteTable, {event}}}, facts: {facts}, expect: {{verdict: {verdict}, rule: {rule}}}}}"
+    (result,) = run_rule_tests(loaded(folder, test), NOW)
+    assert not result.passed
+    return result.explanations[-1]
+
+
+@pytest.mark.parametrize(
+    ("event", "rule", "why"),
+    [
+        (
+            f"{PREVIEW}, {CI % 'deploy'}",
+            "ci",
+            'rule ci did not match: facts.actor.role asks for ["ci"], found "deploy"',
+        ),
+        (
+            f"requestParameters: {{tableName: orders}}, {CI % 'ci'}",
+            "ci",
+            'rule ci did not match: facts.resource.name asks for [{"prefix": "preview-"}, "sandbox"], found "orders"',
+        ),
+        (f"{PREVIEW}, {CI % 'ci'}, errorCode: X", "ci", "rule ci matched, but is excluded by unless"),
+        (f"{PREVIEW}, userAgent: aws-cli/2", "friday", "rule friday matched, but none of fridays is in force"),
+        (f"{PREVIEW}, userAgent: aws-cdk/2", "old", "rule old matched, but it expired on 2026-01-01"),
+        (
+            PREVIEW,
+            "tagged",
+            ('rule tagged did not match: facts.table.tags.env asks for ["dev"], found nothing there'
+            " (it rests on unknown facts: table.tags (not given in the test))"),
+        ),
+        (
+            f"{PREVIEW}, resources: [{{ARN: a}}, {{type: b}}]",
+            "resources",
+            'rule resources did not match: detail.resources.type asks for ["b"], found "b", in another element of the array',
+        ),
+        (f"{PREVIEW}, {CI % 'ci'}, awsRegion: nowhere", "ci", "rule ci counted, and was outweighed"),
+        (PREVIEW, "nonsense", "there is no rule nonsense"),
+        (PREVIEW, "tagge", "there is no rule tagge; did you mean 'tagged'?"),
+    ],
+)  # fmt: skip
+def test_why_the_expected_rule_did_not_decide(tmp_path: Path, event: str, rule: str, why: str) -> None:
+    """The first condition that fails with what was asked and found, or whatever else kept the rule out."""
+    assert explained(tmp_path, event, rule) == why
+
+
+def test_what_counted_instead(tmp_path: Path) -> None:
+    """A failure names the rules that counted and those that were outweighed; a test that passed says nothing."""
+    event = f"event: {{eventName: DeleteTable, {PREVIEW}, {CI % 'ci'}, awsRegion: nowhere}}"
+    wrong, right = run_rule_tests(
+        loaded(
+            tmp_path,
+            f"{{name: wrong, {event}, expect: {{verdict: intentional}}}}",
+            f"{{name: right, {event}, expect: {{verdict: accidental}}}}",
+        ),
+        NOW,
+    )
+    assert wrong.explanations[:2] == (
+        "counted: worst (accidental, high): worst",
+        "outweighed: ci (intentional): ci",
+    )
+    assert wrong.counted == {"ci", "worst"}
+    assert right.explanations == ()
+
+
+def test_an_event_that_the_watcher_passes_over(tmp_path: Path) -> None:
+    """A failing test on a call that nobody watches says so first: in life no rule is asked."""
+    test = "{name: t, event: {eventName: CreateTable, requestParameters: {tableName: x}}, expect: {verdict: accidental}}"
+    (result,) = run_rule_tests(loaded(tmp_path, test), NOW)
+    assert (
+        result.explanations[0] == "the watcher passes this event over: Table created does not alert by itself"
+    )
+    assert result.explanations[1] == "no rule counted"
+
+
+def test_rules_that_must_not_count(tmp_path: Path) -> None:
+    """``not_rule`` also finds a rule that was outweighed."""
+    event = f"event: {{eventName: DeleteTable, {PREVIEW}, {CI % 'ci'}, awsRegion: nowhere}}"
+    (result,) = run_rule_tests(
+        loaded(
+            tmp_path, f"{{name: t, {event}, expect: {{verdict: accidental, not_rule: [ci, worst, old]}}}}"
+        ),
+        NOW,
+    )
+    assert result.differences == (
+        "rule: expected ci not to count, but it did",
+        "rule: expected worst not to count, but it did",
+    )
+
+
+def unknown(folder: Path, test: str) -> set[str]:
+    """The unknown facts of a test."""
+    (prepared,) = prepare_tests(loaded(folder, f"{{name: t, {test}, expect: {{verdict: suspicious}}}}"))
+    return set(prepared.facts.unknown)
+
+
+def test_looked_up_facts_that_are_left_out_are_unknown(tmp_path: Path) -> None:
+    """All of the schema's, for a table; for a stack only those that are not a table's."""
+    looked_up = {fact.path for fact in FACTS if fact.looked_up}
+    assert unknown(tmp_path, DELETE) == looked_up
+    assert unknown(tmp_path, STACK) == {"intents", "recent.deletions", "recent.weakened"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        ("{table: {itemCount: 3}}", {"table.itemCount"}),
+        ("{table: {tags: {a: b}}}", {"table.tags", "origin.stack"}),
+        ("{table: {tags: {'aws:cloudformation:stack-name': shop}}}", {"table.tags", "origin.stack"}),
+        ("{backup: {found: false}}", {"backup.found", "backup.ageHours"}),
+        ("{backup: {found: true}}", {"backup.found"}),
+        ("{intents: [], recent: {deletions: 1}}", {"intents", "recent.deletions"}),
+    ],
+)
+def test_what_is_given_is_known(tmp_path: Path, facts: str, known: set[str]) -> None:
+    """As in life: with the tags the stack is known, and a backup that there is not has no age."""
+    test = f"{DELETE}, facts: {facts}"
+    assert unknown(tmp_path, DELETE) - unknown(tmp_path, test) == known
+    (prepared,) = prepare_tests(loaded(tmp_path, f"{{name: t, {test}, expect: {{verdict: suspicious}}}}"))
+    assert prepared.facts.document["origin"].get("stack") == ("shop" if "shop" in facts else None)
+
+
+@pytest.mark.parametrize(("bucket", "severity"), [("safetynet-vault", "critical"), ("another", "medium")])
+def test_tampering_with_the_vault(tmp_path: Path, bucket: str, severity: str) -> None:
+    """The net of tests has a vault of a name that tests can use."""
+    event = f"event: {{eventSource: s3.amazonaws.com, eventName: DeleteBucketPolicy, requestParameters: {{bucketName: {bucket}}}}}"
+    (result,) = run_rule_tests(
+        loaded(tmp_path, f"{{name: t, {event}, expect: {{verdict: suspicious}}}}"), NOW
+    )
+    assert result.verdict.severity is Severity(severity)
+
+
+def test_rules_that_tests_do_not_cover(tmp_path: Path) -> None:
+    """A rule needs a test in which it counts, and one in which it does not; only rules of the files count."""
+    counting = f"{{name: a, event: {{eventName: DeleteTable, {PREVIEW}, {CI % 'ci'}}}, expect: {{verdict: intentional}}}}"
+    other = f"{{name: b, event: {{eventName: DeleteTable, {PREVIEW}, {CI % 'bob'}}}, expect: {{verdict: suspicious}}}}"
+    for tests, of_ci in (
+        ((counting,), ["it counts in every test: none shows that it can stay out"]),
+        ((counting, other), []),
+        ((other,), ["no test makes it count"]),
+    ):
+        rules = loaded(tmp_path, *tests)
+        uncovered = uncovered_rules(rules, run_rule_tests(rules, NOW), given_files(rules, []))
+        assert [one.why for one in uncovered if one.rule_id == "ci"] == of_ci
+        assert {one.rule_id for one in uncovered} >= {"friday", "old", "worst"}
+        assert uncovered_rules(rules, run_rule_tests(rules, NOW), frozenset()) == []
+
+
+def test_whose_tests_are_run(tmp_path: Path) -> None:
+    """Those of the files that were given; of the default pack if it was, or if nothing was."""
+    path = written(tmp_path, f"{{name: t, {DELETE}, expect: {{verdict: suspicious}}}}")
+    rules = load_rules([path])
+    assert given_files(rules, [path]) == {str(path)}
+    assert given_files(rules, []) == {str(path), "default pack"}
+    assert given_files(rules, [path, DEFAULT_PACK]) == {str(path), "default pack"}
+    assert given_files(rules, [path, DEFAULT_PACK.parent]) == {str(path), "default pack"}
+    assert [test.test.name for test in prepare_tests(rules, given_files(rules, [path]))] == ["t"]
+
+
+def test_tests_by_their_names(tmp_path: Path) -> None:
+    """A part of the name is enough, in whatever case."""
+    rules = loaded(
+        tmp_path,
+        f"{{name: a Preview table, {DELETE}, expect: {{verdict: suspicious}}}}",
+        f"{{name: another, {DELETE}, expect: {{verdict: suspicious}}}}",
+    )
+    assert [test.test.name for test in prepare_tests(rules, named="preview")] == ["a Preview table"]
+    assert len(prepare_tests(rules)) == 2

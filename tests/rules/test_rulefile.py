@@ -69,7 +69,7 @@ def test_a_whole_rule(tmp_path: Path) -> None:
     assert (one.id, one.verdict, one.severity) == ("whole", VerdictKind.SUSPICIOUS, Severity.LOW)
     assert one.expires == datetime(2027, 1, 31, tzinfo=UTC)
     assert (one.reason, one.description, one.text) == ("because", "something", "because")
-    assert one.origin == str(tmp_path / "f.yaml")
+    assert one.origin == f"{tmp_path / 'f.yaml'}:3"
     assert one.unless is not None
     assert one.match.matches({"detail": {"eventName": "DeleteTable"}})
 

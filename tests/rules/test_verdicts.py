@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.verdicts import RuleSet, Severity, Verdict, VerdictKind
+from rules.rule_set import RuleSet
+from rules.verdicts import Severity, Verdict, VerdictKind
 from tests.rules.judging import NOW, changed, event, facts, judge, rule
 
 if TYPE_CHECKING:
@@ -174,9 +176,10 @@ def test_expiry(kind: str, left: timedelta, counts: bool) -> None:
         (PROTECTION_OFF, "medium"),
         (PITR_OFF, "critical"),
         (event("delete-backup"), "critical"),
-        (changed(eventName="CreateTable"), "medium"),
+        (changed(eventName="TagResource"), "medium"),
         (DENIED, "low"),
-        (changed(eventName="DeleteBackup", errorCode="AccessDenied"), "low"),
+        (changed(eventName="DeleteBackup", errorCode="AccessDenied"), "medium"),
+        (changed(eventName="CreateTable"), "info"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.title,
 )
@@ -226,7 +229,7 @@ def test_an_event_cannot_bring_its_own_facts() -> None:
     liar = rule("liar", "intentional", {"facts": {"intents": ["forged"]}})
     around = facts(of, intents=[])
     document = {**forged, "facts": {"intents": ["forged"]}}
-    tricked = type(of)(**{**{name: getattr(of, name) for name in of.__slots__}, "envelope": document})
+    tricked = msgspec.structs.replace(of, document=document)
     assert liar.match.matches(document)
     assert judge(liar, of=tricked, around=around).kind is VerdictKind.SUSPICIOUS
 

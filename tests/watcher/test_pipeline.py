@@ -11,7 +11,7 @@ from recovery.errors import AwsError, ConflictError
 from recovery.intents import Declaration
 from rules.errors import EventError, UnavailableError
 from rules.verdicts import Severity, VerdictKind
-from tests.watcher.watching import NOON, delete_table
+from tests.watcher.watching import NOON, delete_stack, delete_table
 from watcher.incidents import IncidentState
 
 if TYPE_CHECKING:
@@ -36,6 +36,25 @@ def test_a_deletion_becomes_an_incident(parts: Parts) -> None:
     assert stored.severity is Severity.CRITICAL
     assert any("production" in reason for reason in stored.reasons)
     assert [entry.key for entry in stored.unsent] == ["recording:opened"]
+
+
+def test_an_incident_keeps_what_intents_are_held_against(parts: Parts) -> None:
+    """Role, session, source identity, application and token: later nobody can ask the event any more."""
+    identity = {
+        "type": "AssumedRole",
+        "arn": "arn:aws:sts::123456789012:assumed-role/deploy/job-7",
+        "invokedBy": "cloudformation.amazonaws.com",
+        "sessionContext": {"sessionIssuer": {"userName": "deploy"}, "sourceIdentity": "somebody"},
+    }
+    incident = parts.pipeline.take(
+        delete_stack("shop", userIdentity=identity, userAgent="aws-cli/2.31.0 app/nightly")
+    )
+    assert incident is not None
+    who = incident.actor
+    assert (who.name, who.role, who.session, who.source_identity, who.app, who.invoked_by) == (
+        "deploy", "deploy", "job-7", "somebody", "nightly", "cloudformation.amazonaws.com",
+    )  # fmt: skip
+    assert incident.events[0].request_token == "token-shop"
 
 
 def test_the_same_message_again_changes_nothing(parts: Parts) -> None:
@@ -81,10 +100,15 @@ def test_an_intent_declared_afterwards_explains_nothing(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"eventName": "DescribeTable", "readOnly": True}, {"eventSource": "glue.amazonaws.com"}]
+    "changes",
+    [
+        {"eventName": "DescribeTable", "readOnly": True},
+        {"eventSource": "glue.amazonaws.com"},
+        {"eventName": "CreateTable"},
+    ],
 )
 def test_what_is_not_watched_is_taken_and_forgotten(parts: Parts, changes: dict[str, Any]) -> None:
-    """Read-only calls and other services' calls make no incident and no error."""
+    """Read-only calls, other services' calls and what only explains others make no incident and no error."""
     assert parts.pipeline.take(delete_table(**changes)) is None
     assert parts.vault.writes == []
 

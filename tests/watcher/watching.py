@@ -62,6 +62,21 @@ def delete_table(name: str = "orders", **changes: Any) -> bytes:
     return json.dumps(envelope).encode()
 
 
+def delete_stack(name: str = "shop", **changes: Any) -> bytes:
+    """A synthetic DeleteStack envelope; ``changes`` go into the record."""
+    asked: dict[str, Any] = {"stackName": name, "clientRequestToken": f"token-{name}"}
+    return delete_table(
+        name,
+        **{
+            "eventSource": "cloudformation.amazonaws.com",
+            "eventName": "DeleteStack",
+            "requestParameters": asked,
+            "responseElements": None,
+            **changes,
+        },
+    )
+
+
 @dataclass
 class Clockwork:
     """A clock that stands still until it is moved, and a sleep that moves it."""
@@ -93,7 +108,7 @@ class Parts:
         self.incidents = IncidentStore(self.vault)
         self.intents = IntentStore(self.vault, self.clock)
         self.outbox = Outbox(self.incidents, [self.notifier], self.clock)
-        facts = VaultFacts(Catalog(self.vault), self.intents)
+        facts = VaultFacts(Catalog(self.vault), self.intents, self.incidents)
         self.pipeline = Pipeline(
             self.incidents, facts, load_rules([]).rule_set, self.clock, self.outbox.names
         )

@@ -9,6 +9,13 @@ from cli.lazy import lazy_group
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("cli.commands.rules.check", "Check rule files: faults and lint, each with its line."),
     "test": ("cli.commands.rules.inline_tests", "Run the tests in rule files."),
+    "explain": (
+        "cli.commands.rules.explain",
+        "Explain a verdict: which rules, which conditions, on what values.",
+    ),
+    "new": ("cli.commands.rules.new", "Draft a rule, with tests, from an event or an incident."),
+    "schema": ("cli.commands.rules.schema", "JSON Schema of rule files, for editors; tables of all keys."),
+    "backtest": ("cli.commands.rules.backtest", "Replay archived events: what would have alerted."),
 }
 
 app = typer.Typer(

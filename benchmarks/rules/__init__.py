@@ -1,0 +1,1 @@
+"""How fast events are judged, and how fast archives are replayed."""

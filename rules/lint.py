@@ -1,0 +1,40 @@
+"""Lint: what is wrong with rules that load, from a name that no event has to a rule that silences everything.
+
+Each group of checks has a module of its own; this one runs them all. What makes a file unloadable (YAML, keys,
+operators) is told by ``rules.rulefile``, with its place, before anything comes here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules.lint_fields import field_findings
+from rules.lint_findings import Finding, Level, subjects_of
+from rules.lint_overlap import overlap_findings
+from rules.lint_reach import reach_findings
+from rules.lint_scope import scope_findings
+from rules.lint_tests import test_findings, unused_findings
+from rules.lint_traps import trap_findings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rules.rulefile import LoadedRules
+
+__all__ = ["Finding", "Level", "lint"]
+
+
+def lint(loaded: LoadedRules, at: datetime) -> list[Finding]:
+    """Every finding on some rule files, by file and place. ``at`` (aware, UTC) decides what has expired."""
+    subjects = subjects_of(loaded)
+    windows = loaded.rule_set.windows
+    findings: list[Finding] = []
+    for subject in subjects:
+        findings += field_findings(subject, windows)
+        findings += trap_findings(subject)
+        findings += reach_findings(subject, windows, at)
+        findings += scope_findings(subject, at)
+    findings += overlap_findings(subjects, at)
+    findings += test_findings(loaded)
+    findings += unused_findings(loaded, subjects)
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.sort_key)
