@@ -161,7 +161,7 @@ class _Rest:
     __slots__ = ("_fields", "_others")
 
     def __init__(self, conditions: Mapping[str, Condition]) -> None:
-        self._fields: list[tuple[Callable[[Any], Any], Field]] = []
+        self._fields: list[tuple[Callable[[Any], Any], Field, Field]] = []
         self._others = False
         for path, condition in conditions.items():
             within = next((one for one in FREE_OBJECTS if path.startswith(one + ".")), None)
@@ -169,13 +169,20 @@ class _Rest:
                 self._others = True
             else:
                 relative = path.removeprefix(within + ".")
-                self._fields.append((attrgetter(FREE_OBJECTS[within]), Field(relative, condition)))
+                of = attrgetter(FREE_OBJECTS[within])
+                self._fields.append((of, Field(relative, condition), Field(path, condition)))
 
     def satisfied(self, event: ChangeEvent) -> bool | None:
         """Whether the event has what is left; None if that hangs on more than this."""
         undecided = self._others
-        for of, field in self._fields:
-            found = field.satisfied(of(event.record) or _NOTHING)
+        document = event.document
+        for of, relative, whole in self._fields:
+            # A service's own event has a record that was made up to read it by, so its document counts.
+            found = (
+                relative.satisfied(of(event.record) or _NOTHING)
+                if document is None
+                else whole.satisfied(document)
+            )
             if found is None:
                 undecided = True
             elif not found:
