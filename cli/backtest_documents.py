@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rules.backtest import Period
     from rules.backtest_report import Comparison, JudgedChange, Report, Scope, Tally
 
@@ -26,12 +28,14 @@ def report_document(scope: Scope, period: Period, report: Report) -> dict[str, A
     }
 
 
-def comparison_document(scope: Scope, period: Period, comparison: Comparison) -> dict[str, Any]:
-    """Everything in a comparison."""
+def comparison_document(
+    scope: Scope, period: Period, comparison: Comparison, rule_files: tuple[Sequence[str], Sequence[str]]
+) -> dict[str, Any]:
+    """Everything in a comparison. ``rule_files``: those of the old set, and of the new."""
     return {
         **_scope(scope, period),
-        "old": _totals(comparison.old),
-        "new": _totals(comparison.new),
+        "old": {"rule_files": list(rule_files[0]), **_totals(comparison.old)},
+        "new": {"rule_files": list(rule_files[1]), **_totals(comparison.new)},
         "effects": comparison.by_effect,
         "differences": [
             {"effect": pair.effect, "old": _change(pair.old), "new": _change(pair.new)}

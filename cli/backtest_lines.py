@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.rendering import SEVERITY_STYLES
-from cli.wording import size
+from cli.wording import counted, size
 from watcher.slack_message import clean
 
 if TYPE_CHECKING:
@@ -48,9 +48,13 @@ def report_lines(scope: Scope, period: Period, report: Report, limit: int) -> Gr
     return Group(*parts)
 
 
-def comparison_lines(scope: Scope, period: Period, comparison: Comparison, limit: int) -> Group:
-    """What a change of the rules changes: the changes that get quiet first."""
-    parts: list[RenderableType] = [_scope(scope, period, comparison.new), Text()]
+def comparison_lines(
+    scope: Scope, period: Period, comparison: Comparison, limit: int, rule_files: tuple[str, str]
+) -> Group:
+    """What a change of the rules changes: the changes that get quiet first. ``rule_files``: the old set, and the new."""
+    old, new = rule_files
+    sets = [("old rules", old), ("new rules", f"{new} (the whole set, by --diff)")]
+    parts: list[RenderableType] = [_scope(scope, period, comparison.new, sets), Text()]
     effects = comparison.by_effect
     same = len(comparison.new.judged) - len(comparison.differences)
     answer = Text()
@@ -70,7 +74,7 @@ def comparison_lines(scope: Scope, period: Period, comparison: Comparison, limit
                 lambda pair: (
                     pair.new.title,
                     pair.new.resource,
-                    _who(pair.new),
+                    _doer(pair.new),
                     pair.old.decision,
                     pair.new.decision,
                 ),
@@ -81,13 +85,16 @@ def comparison_lines(scope: Scope, period: Period, comparison: Comparison, limit
     return Group(*parts)
 
 
-def _scope(scope: Scope, period: Period, report: Report) -> Table:
+def _scope(scope: Scope, period: Period, report: Report, sets: Sequence[tuple[str, str]] = ()) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     rows = [("archive", location) for location in scope.archives]
     rows.append(
-        ("read", f"{scope.pieces:,} files, {size(scope.content_bytes)} of JSON, {scope.records:,} records")
+        (
+            "read",
+            f"{counted(scope.pieces, 'file')}, {size(scope.content_bytes)} of JSON, {counted(scope.records, 'record')}",
+        )
     )
     if period.start or period.end:
         first = f"from {period.start:%Y-%m-%d}" if period.start else ""
@@ -105,7 +112,7 @@ def _scope(scope: Scope, period: Period, report: Report) -> Table:
         changes += f", {report.attempts:,} of them refused by AWS"
     if report.judged:
         changes += f", {report.judged[0].time:%Y-%m-%d %H:%M} to {report.judged[-1].time:%Y-%m-%d %H:%M} UTC"
-    rows.append(("changes", changes))
+    rows += [("changes", changes), *sets]
     for name, value in rows:
         grid.add_row(Text(name), Text(clean(value)))
     return grid
@@ -128,7 +135,7 @@ def _answer(report: Report) -> Text:
 
 def _listed(title: str, changes: Sequence[JudgedChange], limit: int) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(title, style="bold")]
-    alike = _alike(changes, lambda one: (one.severity, one.title, one.resource, _who(one), one.rules))
+    alike = _alike(changes, lambda one: (one.severity, one.title, one.resource, _doer(one), one.rules))
     for group in alike[:limit]:
         change = group[0]
         severity = change.severity.value
@@ -151,12 +158,19 @@ def _alike(items: Iterable[ItemT], key: Callable[[ItemT], Hashable]) -> list[lis
 def _again(changes: Sequence[JudgedChange]) -> list[RenderableType]:
     if len(changes) == 1:
         return []
-    return [_detail(f"{len(changes):,} times, last {changes[-1].time:%Y-%m-%d %H:%M:%S}", style="")]
+    sessions = len({change.actor for change in changes})
+    by = f", by {sessions:,} sessions of {clean(changes[0].principal)}" if sessions > 1 else ""
+    return [_detail(f"{len(changes):,} times{by}, last {changes[-1].time:%Y-%m-%d %H:%M:%S}", style="")]
 
 
 def _detail(text: str | Text, style: str = "dim") -> Padding:
     """A line below a headline; where it wraps, it stays indented."""
     return Padding(text if isinstance(text, Text) else Text(text, style=style), (0, 0, 0, 4), expand=False)
+
+
+def _doer(change: JudgedChange) -> Hashable:
+    """Who did it, and how; of a role not the session, for each job of a CI role has one of its own."""
+    return change.principal, change.tool, change.account, change.region
 
 
 def _who(change: JudgedChange) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STYLES = {Standing.DECIDES: "bold", Standing.NOTED: "yellow", Standing.NEAR: "dim", Standing.FAR: "dim"}
 _LABEL_WIDTH = 10
+_NAMES_WIDTH = 32
 
 
 def explanation_lines(
@@ -94,17 +95,22 @@ def _judged_otherwise(explanation: Explanation, incident: Incident | None) -> st
 
 
 def _unknown(unknown: Any) -> list[tuple[str, str]]:
-    """A line for each reason, with the facts that are unknown for it."""
+    """A short line for each reason, with the first of the facts that are unknown for it; JSON has them all."""
     by_reason: dict[str, list[str]] = {}
     for path, reason in sorted(unknown.items()):
         by_reason.setdefault(reason, []).append(path)
     return [
-        (
-            "unknown",
-            f"{', '.join(paths)}: {reason}{' (--facts gives them)' if reason == NOT_LOOKED_UP.reason else ''}",
-        )
+        ("unknown", f"{_few(paths)} ({reason}{'; give --facts' if reason == NOT_LOOKED_UP.reason else ''})")
         for reason, paths in by_reason.items()
     ]
+
+
+def _few(names: Sequence[str]) -> str:
+    """As many names as leave room for a reason on the same line, and how many more there are."""
+    shown = [name for end, name in enumerate(names, 1) if len(", ".join(names[:end])) <= _NAMES_WIDTH]
+    shown = shown or list(names[:1])
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _rule(one: ExplainedRule) -> Table:
@@ -121,15 +127,8 @@ def _rule(one: ExplainedRule) -> Table:
     else:
         cells.append(Text(clean(_state(one))))
     cells += [_condition(seen) for seen in one.excluded_by]
-    if one.failed is not None:
-        cells.append(_condition(one.failed))
-    if one.failing > 1:
-        others = one.failing - 1
-        cells.append(
-            Text(
-                f"and {others:,} more {'condition fails' if others == 1 else 'conditions fail'}", style="dim"
-            )
-        )
+    if one.failed is not None and not _is_only_unjudged(one):
+        cells += [_condition(one.failed), *_others(one, one.failed)]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, width=_LABEL_WIDTH, style=style or None)
     grid.add_column(overflow="fold")
@@ -137,11 +136,32 @@ def _rule(one: ExplainedRule) -> Table:
     return grid
 
 
+def _is_only_unjudged(one: ExplainedRule) -> bool:
+    """Whether nothing keeps the rule from matching but facts that nobody knows; then there is nothing to compare."""
+    return one.judged.state is RuleState.NO_MATCH and len(one.unjudged) == one.failing
+
+
+def _others(one: ExplainedRule, shown: ConditionSeen) -> list[Text]:
+    """How many conditions fail beside the one that is shown."""
+    unjudged = len(one.unjudged) - bool(shown.unknown)
+    fail = one.failing - len(one.unjudged) - (not shown.unknown)
+    said = [f"{fail:,} more {'condition fails' if fail == 1 else 'conditions fail'}"] if fail > 0 else []
+    said += [f"{unjudged:,} more cannot be judged"] if unjudged > 0 else []
+    return [Text(f"and {' and '.join(said)}", style="dim")] if said else []
+
+
 def _state(one: ExplainedRule) -> str:
     judged = one.judged
     if judged.state is RuleState.NO_MATCH:
         met = f", {one.met:,} {'is' if one.met == 1 else 'are'} met" if one.met else ""
-        return f"does not match: {one.failing:,} of its conditions {'fails' if one.failing == 1 else 'fail'}{met}"
+        if _is_only_unjudged(one):
+            met = f"; {one.met:,} {'other is' if one.met == 1 else 'others are'} met" if one.met else ""
+            return (
+                f"cannot be judged: {_few(one.unjudged)} {'is' if one.failing == 1 else 'are'} unknown{met}"
+            )
+        fail = one.failing - len(one.unjudged)
+        unjudged = f", {len(one.unjudged):,} cannot be judged" if one.unjudged else ""
+        return f"does not match: {fail:,} of its conditions {'fails' if fail == 1 else 'fail'}{unjudged}{met}"
     return f"{judged.state.value}: {judged.why}" if judged.why else judged.state.value
 
 
@@ -194,6 +214,7 @@ def _rule_document(one: ExplainedRule) -> dict[str, Any]:
         "failed": _condition_document(one.failed) if one.failed else None,
         "failing": one.failing,
         "met": one.met,
+        "unjudged": list(one.unjudged),
         "excluded_by": _all(one.excluded_by),
         "unknown": dict(one.unknown),
     }

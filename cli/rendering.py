@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, Group
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,8 @@ from watcher.slack_message import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
     from recovery.catalog import Listing
     from recovery.plans import RecoveryPlan
@@ -36,6 +39,24 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For progress, questions and logs."""
     return Console(stderr=True, highlight=False)
+
+
+class Trimmed:
+    """Something to print, without the spaces to which rich fills each line of a table."""
+
+    def __init__(self, whole: RenderableType) -> None:
+        self._whole = whole
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What rich calls to print it."""
+        for line in console.render_lines(self._whole, options, pad=False):
+            while line and not line[-1].text.strip(" "):
+                line.pop()
+            if line:
+                last = line.pop()
+                line.append(Segment(last.text.rstrip(" "), last.style))
+            yield from line
+            yield Segment.line()
 
 
 def require_terminal() -> None:

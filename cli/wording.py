@@ -21,6 +21,11 @@ def size(count: float) -> str:
     return f"{count:.1f} {_UNITS[-1]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """``0 files``, ``1 file``, ``12,000 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """``3 s``, ``12 min 5 s``, ``2 h 14 min``, ``3 d 4 h``."""
     if seconds < _TEN:

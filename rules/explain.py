@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rules.explain_words import resolution
-from rules.facts import Facts
+from rules.facts import NOT_LOOKED_UP, Facts
 from rules.patterns.elements import ElementSearch
 from rules.patterns.fields import Field
 from rules.rulefile import DEFAULT_PACK_NAME
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NEAR_CONDITIONS, MOST_NEAR = 2, 5
 _LONGEST_VALUE, _LONGEST_LIST = 100, 240
 _WINDOWS = "windows"
+_INTENTS = "facts.intents"
 
 
 class Standing(StrEnum):
@@ -75,7 +76,8 @@ class ExplainedRule:
     """One rule, what it came to, and the conditions that led there.
 
     ``failed`` is the first condition of ``match`` that fails, in the combination of ``$or`` that comes closest;
-    ``failing`` and ``met`` count the conditions of that combination. ``excluded_by`` are the conditions of
+    ``failing`` and ``met`` count the conditions of that combination, and ``unjudged`` are the unknown facts for which
+    alone some of the failing ones fail. ``excluded_by`` are the conditions of
     ``unless`` that the event satisfies. ``unknown`` are the unknown facts that the rule asks about, with reasons.
     """
 
@@ -84,6 +86,7 @@ class ExplainedRule:
     failed: ConditionSeen | None = None
     failing: int = 0
     met: int = 0
+    unjudged: tuple[str, ...] = ()
     excluded_by: tuple[ConditionSeen, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
 
@@ -137,7 +140,10 @@ def _explained(
 ) -> ExplainedRule:
     rule = judged.rule
     touched = facts.unknown_among(rule.fields) if judged.state is not RuleState.NO_MATCH else {}
-    one = ExplainedRule(judged, _standing(judged, verdict), unknown=tuple(sorted(touched.items())))
+    standing = _standing(judged, verdict)
+    if standing is Standing.NOTED and _rests_on_intents(judged, facts):
+        standing = Standing.FAR
+    one = ExplainedRule(judged, standing, unknown=tuple(sorted(touched.items())))
     if judged.state is RuleState.EXCLUDED and rule.unless is not None:
         return replace(one, excluded_by=_satisfied(rule.unless, document, facts))
     mismatch = rule.match.first_failure(document)
@@ -145,8 +151,17 @@ def _explained(
         return one
     why = "; ".join(facts.unknown_among([mismatch.path]).values())
     failed = ConditionSeen(mismatch.path, mismatch.condition, mismatch.found, why, mismatch.other_element)
-    failing, met = _distance(rule.match, document)
-    return replace(one, failed=failed, failing=failing, met=met)
+    return replace(_with_distance(one, document, facts), failed=failed)
+
+
+def _rests_on_intents(judged: Judged, facts: Facts) -> bool:
+    """Whether it is the default pack's rule on declared intents, which nobody looked up: that says nothing."""
+    return (
+        judged.rule.origin.startswith(DEFAULT_PACK_NAME)
+        and _INTENTS in judged.rule.match.fields
+        and judged.state is RuleState.UNDECIDED
+        and facts.unknown.get("intents") == NOT_LOOKED_UP.reason
+    )
 
 
 def _standing(judged: Judged, verdict: Verdict | None) -> Standing:
@@ -163,14 +178,20 @@ def _standing(judged: Judged, verdict: Verdict | None) -> Standing:
 def _nearest(explained: Sequence[ExplainedRule]) -> list[ExplainedRule]:
     """The same with the nearest misses marked; they come in the order of their distance.
 
-    People ask about their own rules, so those of the default pack come after them.
+    People ask about their own rules, so those of the default pack come after them; that none is declared is no near
+    miss of its rule on intents.
     """
     near = [
         one.judged.rule.id
-        for one in sorted(explained, key=lambda one: one.judged.rule.origin.startswith(DEFAULT_PACK_NAME))
+        for one in sorted(explained, key=_is_of_default_pack)
         if one.standing is Standing.FAR and one.failing <= NEAR_CONDITIONS and one.met
+        if one.failed is None or one.failed.path != _INTENTS or not _is_of_default_pack(one)
     ][:MOST_NEAR]
     return [replace(one, standing=Standing.NEAR) if one.judged.rule.id in near else one for one in explained]
+
+
+def _is_of_default_pack(one: ExplainedRule) -> bool:
+    return one.judged.rule.origin.startswith(DEFAULT_PACK_NAME)
 
 
 def _fields(pattern: Pattern) -> list[list[Field]]:
@@ -182,16 +203,20 @@ def _fails(search: ElementSearch, field: Field) -> bool:
     return not found.accepted and not (field.absent and not found.values)
 
 
-def _distance(pattern: Pattern, document: Mapping[str, Any]) -> tuple[int, int]:
+def _with_distance(one: ExplainedRule, document: Mapping[str, Any], facts: Facts) -> ExplainedRule:
     """How many conditions fail, and how many are met, in the combination that comes closest.
 
     Conditions that only fail together, in elements of an array, count as one that fails.
     """
     search = ElementSearch(document)
-    counted = [(sum(_fails(search, field) for field in fields), len(fields)) for fields in _fields(pattern)]
-    failing, asked = min(counted, key=lambda one: one[0])
-    failing = max(failing, 1)
-    return failing, asked - failing
+    failing = [
+        ([field.path for field in fields if _fails(search, field)], len(fields))
+        for fields in _fields(one.judged.rule.match)
+    ]
+    paths, asked = min(failing, key=lambda counted: len(counted[0]))
+    fail = max(len(paths), 1)
+    unjudged = tuple(path for path in paths if facts.is_unknown(path))
+    return replace(one, failing=fail, met=asked - fail, unjudged=unjudged)
 
 
 def _satisfied(pattern: Pattern, document: Mapping[str, Any], facts: Facts) -> tuple[ConditionSeen, ...]:

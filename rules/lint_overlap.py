@@ -62,6 +62,8 @@ def overlap_findings(subjects: Sequence[Subject], at: datetime) -> Iterator[Find
             if one is other or pair in pairs or not _covered(one, other):
                 continue
             finding = _equal(one, other) if _covered(other, one) else _within(one, other)
+            if finding is not None and finding.level is Level.NOTE and not _is_worth_a_note(one, other):
+                continue
             if finding is not None and finding.check not in told:
                 pairs.add(pair)
                 told.add(finding.check)
@@ -121,6 +123,21 @@ def _within(one: _Reach, other: _Reach) -> Finding | None:
     if weaker > 0 and one.verdict is VerdictKind.INTENTIONAL:
         return _finding(Level.NOTE, "contradicted", one, f"silences what {other.named} calls suspicious")
     return None
+
+
+def _is_worth_a_note(one: _Reach, other: _Reach) -> bool:
+    """Whether what is no fault is worth knowing.
+
+    Between somebody's rule and one of the default pack, which is always there, it is only where the first silences what
+    the pack calls critical.
+    """
+    if _is_ours(one) == _is_ours(other):
+        return True
+    return (
+        _is_ours(one)
+        and one.verdict is VerdictKind.INTENTIONAL
+        and other.subject.rule.severity is Severity.CRITICAL
+    )
 
 
 def _always_wins(one: _Reach, other: _Reach) -> bool:

@@ -46,9 +46,7 @@ class RuleIndex:
         self.all = (1 << len(alternatives)) - 1
         self.sure = self.all + 1
         self.asking_facts = sum(
-            1 << number
-            for number, one in enumerate(alternatives)
-            if any(path.startswith(_FACTS) for path in one)
+            1 << number for number, one in enumerate(alternatives) if any(map(asks_facts, one))
         )
         tables = Tables(alternatives, _can_be_looked_up, _is_in_free_object)
         self._rest = [_Rest(rest) if rest else None for rest in tables.rest]
@@ -148,6 +146,11 @@ class RuleIndex:
 def seen_by_rules(event: ChangeEvent, facts: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The document that patterns are held against: the envelope, with the facts under ``facts``."""
     return event.envelope if facts is None else {**event.envelope, "facts": facts}
+
+
+def asks_facts(path: str) -> bool:
+    """Whether a path of a pattern leads to facts, or is that of all facts together."""
+    return path.startswith(_FACTS) or path == _FACTS[:-1]
 
 
 def _getter(paths: Sequence[str]) -> Callable[[ChangeEvent], tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """The model of a rule file: its keys, what they mean, and what may stand under them.
 
-The JSON Schema for editors and the table of keys in docs/rules.md are made from these models.
+The JSON Schema for editors and the tables in docs/rule-keys.md are made from these models.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rules.actions import Weight
 from rules.facts import Facts
-from rules.rule_index import RuleIndex, seen_by_rules
+from rules.rule_index import RuleIndex, asks_facts, seen_by_rules
+from rules.rule_scope import rests_on_tool_alone
 from rules.verdicts import CompiledRule, Judged, RuleState, Verdict, VerdictKind, resolve
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from rules.events import ChangeEvent
     from rules.windows import Window
 
-_FACTS = "facts."
 _WINDOWS = "windows"
 
 
@@ -33,7 +33,7 @@ class RuleSet:
             frozenset(
                 number
                 for number, rule in enumerate(self.rules)
-                if rule.unless is not None and any(path.startswith(_FACTS) for path in rule.unless.fields)
+                if rule.unless is not None and any(map(asks_facts, rule.unless.fields))
             )
         )
 
@@ -149,6 +149,9 @@ def _silencing(rule: CompiledRule, event: ChangeEvent, facts: Facts) -> Judged:
     if event.action is not None and event.action.weight is Weight.TAMPERING:
         why = "tampering with the safety net is never intentional by rule"
         return Judged(rule, RuleState.TAMPERING, why)
+    if rests_on_tool_alone(rule.match):
+        why = "it asks for a tool alone, and anybody can claim to use one"
+        return Judged(rule, RuleState.TOOL_ALONE, why)
     why = _rests_on(facts, rule.fields)
     return Judged(rule, RuleState.RESTS_ON_UNKNOWN if why else RuleState.COUNTS, why)
 

@@ -13,12 +13,12 @@ from rules.fact_schema import FACTS
 from rules.facts import STACK_TAG, Facts, facts_from_event
 from rules.json_documents import read_json_object
 from rules.net import NetParts
-from rules.rulefile import DEFAULT_PACK
+from rules.rulefile import DEFAULT_PACK, DEFAULT_PACK_NAME
 from rules.verdicts import RuleState, resolve
 from rules.yaml_source import Fault, FileFaultsError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from rules.events import ChangeEvent
@@ -43,6 +43,7 @@ RECORD_DEFAULTS: dict[str, Any] = {
 TEST_NET = NetParts(vault_bucket="safetynet-vault")
 NOT_GIVEN = "not given in the test"
 _LONGEST = 200
+_RESTING = frozenset({RuleState.RESTS_ON_UNKNOWN, RuleState.UNDECIDED})
 # As in `facts_of`: only a table has these; elsewhere they are absent, not unknown.
 _OF_TABLES = ("table.", "backup.", "origin.stack", "recent.stackDeleted")
 
@@ -103,7 +104,7 @@ def given_files(loaded: LoadedRules, paths: Sequence[Path]) -> frozenset[str]:
     """The names of the files that somebody asked for: the default pack is one only if it is among the paths."""
     asked = not paths or any(DEFAULT_PACK.resolve().is_relative_to(path.resolve()) for path in paths)
     every = {source.path for source, _ in loaded.files}
-    return frozenset(every if asked else every - {"default pack"})
+    return frozenset(every if asked else every - {DEFAULT_PACK_NAME})
 
 
 def prepare_tests(
@@ -202,9 +203,18 @@ def _explanations(prepared: PreparedTest, verdict: Verdict, judged: Sequence[Jud
         yield "no rule counted"
     expected = prepared.test.expect.rule
     if verdict.kind is not prepared.test.expect.verdict:
-        yield from (note for note in verdict.notes if expected is None or f"rule {expected} " not in note)
+        yield from (one.note for one in judged if one.rule.id != expected and _is_worth_a_note(one))
     if expected is not None and expected not in {hit.rule_id for hit in verdict.hits}:
         yield _why_not(expected, prepared, judged)
+
+
+def _is_worth_a_note(one: Judged) -> bool:
+    """Whether a rule that does not count is worth naming.
+
+    One of the default pack that rests on facts which hardly any test gives is not, unless it holds something back.
+    """
+    not_given = one.state in _RESTING and one.rule.origin.startswith(DEFAULT_PACK_NAME)
+    return one.state.is_worth_a_word and (one.holds_back or not not_given)
 
 
 def _why_not(rule_id: str, prepared: PreparedTest, judged: Sequence[Judged]) -> str:
@@ -215,13 +225,22 @@ def _why_not(rule_id: str, prepared: PreparedTest, judged: Sequence[Judged]) -> 
     if one.state is RuleState.COUNTS:
         return f"rule {rule_id} counted, and was outweighed"
     mismatch = one.rule.match.first_failure(prepared.document)
+    asked = one.rule.fields if one.state in _RESTING else [mismatch.path] if mismatch else []
+    missing = _to_give(prepared, asked)
     if mismatch is None:
-        return f"rule {rule_id} matched, but {one.why or one.state}"
+        rests = f"rests on what is not known: {missing}" if missing else ""
+        return f"rule {rule_id} matched, but {rests or one.why or one.state}"
     found = ", ".join(_shown(value) for value in mismatch.found) or "nothing there"
     if mismatch.other_element:
         found += ", in another element of the array"
     asks = f"{mismatch.path} asks for {_shown(list(mismatch.condition))}, found {found}"
-    return f"rule {rule_id} did not match: {asks}{f' ({one.why})' if one.why else ''}"
+    return f"rule {rule_id} did not match: {asks}{f': {missing}' if missing else ''}"
+
+
+def _to_give(prepared: PreparedTest, paths: Iterable[str]) -> str:
+    """The facts that some paths ask about and the test does not give, as what to do about it; "" if there are none."""
+    names = [f"facts.{path}" for path in sorted(prepared.facts.unknown_among(paths))]
+    return f"give {' and '.join(names)} under facts: in the test" if names else ""
 
 
 def _shown(value: object) -> str:

@@ -54,29 +54,52 @@ class _Shared:
 
     lists: Mapping[str, list[Any]]
     windows: Mapping[str, Window]
+    complete: bool
 
 
 def load_rules(paths: Iterable[Path], *, default_pack: bool = True) -> LoadedRules:
     """The rules in files and directories (searched for ``*.yaml`` and ``*.yml``), with the default pack.
 
-    All files are read before anything is reported, so that one run names every fault.
+    All files are read before anything is reported, so that one run names every fault. Only a list or a window is not
+    called missing while some file cannot be read: it may be in that one.
     Raises FileFaultsError with all faults, UsageError for a path that does not exist or holds no rule file.
     """
+    return _loaded(_files(paths, default_pack=default_pack))
+
+
+def load_faultless(paths: Iterable[Path], error: FileFaultsError) -> LoadedRules | None:
+    """What is left without the files that ``error`` of ``load_rules`` names; None if that cannot stand alone.
+
+    It cannot where a rule takes in a list or a window of a file that is left out.
+    """
+    faulty = {fault.path for fault in error.faults}
+    try:
+        return _loaded([file for file in _files(paths) if _shown(file) not in faulty])
+    except FileFaultsError:
+        return None
+
+
+def _files(paths: Iterable[Path], *, default_pack: bool = True) -> list[Path]:
     files = [DEFAULT_PACK] if default_pack else []
     for path in paths:
         files.extend(_files_in(path))
+    return list({file.resolve(): file for file in files}.values())
+
+
+def _loaded(files: Iterable[Path]) -> LoadedRules:
     loaded: list[tuple[YamlSource, RuleFile]] = []
     faults: list[Fault] = []
-    for path in {file.resolve(): file for file in files}.values():
+    for path in files:
         try:
             loaded.append(read_rule_file(path))
         except FileFaultsError as error:
             faults.extend(error.faults)
-    faults.extend(_twice(loaded))
     shared = _Shared(
         {name: values for _, file in loaded for name, values in file.lists.items()},
         {name: window for _, file in loaded for name, window in file.windows.items()},
+        complete=not faults,
     )
+    faults.extend(_twice(loaded))
     compiled: list[CompiledRule] = []
     for source, file in loaded:
         for index, rule in enumerate(file.rules):
@@ -154,7 +177,7 @@ def _compile(
             ["rules", index, "during", at], f"no change window {name!r}{did_you_mean(name, shared.windows)}"
         )
         for at, name in enumerate(rule.during)
-        if name not in shared.windows
+        if name not in shared.windows and shared.complete
     ]
     patterns: dict[str, Pattern | None] = {"match": None, "unless": None}
     written: dict[str, Any] = {"match": {}, "unless": None}
@@ -164,7 +187,7 @@ def _compile(
         place: list[str | int] = ["rules", index, key]
         missing = _missing_lists(source, place, pattern, shared)
         if missing:
-            faults += missing
+            faults += missing if shared.complete else []
             continue
         written[key] = with_lists(pattern, shared.lists)
         try:

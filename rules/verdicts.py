@@ -104,6 +104,7 @@ class RuleState(StrEnum):
     OUTSIDE = "counts only in its change windows"
     EXPIRED = "has expired"
     TAMPERING = "cannot silence tampering"
+    TOOL_ALONE = "asks for a tool alone"
     RESTS_ON_UNKNOWN = "rests on unknown facts"
     UNDECIDED = "cannot be judged"
 
@@ -113,7 +114,15 @@ class RuleState(StrEnum):
         return self in _NOTED
 
 
-_NOTED = frozenset({RuleState.EXPIRED, RuleState.TAMPERING, RuleState.RESTS_ON_UNKNOWN, RuleState.UNDECIDED})
+_NOTED = frozenset(
+    {
+        RuleState.EXPIRED,
+        RuleState.TAMPERING,
+        RuleState.TOOL_ALONE,
+        RuleState.RESTS_ON_UNKNOWN,
+        RuleState.UNDECIDED,
+    }
+)
 
 
 class Judged(msgspec.Struct, frozen=True):

@@ -73,6 +73,34 @@ def test_lines_keep_within_the_terminal(shell: Shell, columns: str) -> None:
     """Whatever the names in the records."""
     done = shell.run("rules", "backtest", "trail", "--rules", "old.yaml", COLUMNS=columns)
     assert max(len(line) for line in done.out.splitlines()) <= int(columns)
+    assert [line for line in done.out.splitlines() if line != line.rstrip()] == []
+
+
+def job(number: int, role: str) -> dict[str, Any]:
+    """A deletion by a role in a session of its own, as each run of a job has one."""
+    identity = {
+        "type": "AssumedRole",
+        "arn": f"arn:aws:sts::111122223333:assumed-role/{role}/night-{number}",
+        "sessionContext": {"sessionIssuer": {"type": "Role", "userName": role}},
+    }
+    return deletion(number) | {"userIdentity": identity}
+
+
+def test_a_nightly_job_is_one_entry(shell: Shell) -> None:
+    """Alerts of one role are told once, with one session and how many there were; another role's are apart."""
+    content = trail_file(*(job(number, "reports") for number in (1, 2, 3)), job(4, "other"))
+    (shell.folder / "jobs.json").write_bytes(content)
+    (shell.folder / "new.yaml").write_text(RULES.format(id="all", prefix="orders"), encoding="utf-8")
+    plain = shell.run("rules", "backtest", "jobs.json", "--no-default-rules")
+    compared = shell.run("rules", "backtest", "jobs.json", "--rules", "old.yaml", "--diff", "new.yaml")
+    for done in (plain, compared):
+        assert done.out.count("    by night-") == 2
+        assert "by night-1 (role reports) with" in done.out
+        assert "3 times, by 3 sessions of role reports, last 2026-11-23 02:03:00" in done.out
+    assert "read     1 file, " in plain.out
+    assert "4 records" in plain.out
+    (shell.folder / "one.json").write_bytes(trail_file(deletion(1)))
+    assert "1 record\n" in shell.run("rules", "backtest", "one.json").out
 
 
 def as_json(shell: Shell, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -122,8 +150,11 @@ def test_what_a_change_of_rules_changes(shell: Shell) -> None:
     assert "was alert critical, suspicious: production-name" in done.out
     assert "now quiet, intentional: all" in done.out
     assert "3 times, last 2026-11-23 02:04:00" in done.out
+    assert "old rules  old.yaml + default pack\n" in done.out
+    assert "new rules  new.yaml + default pack (the whole set, by --diff)\n" in done.out
     document = as_json(shell, "trail", "--rules", "old.yaml", "--diff", "new.yaml")
     assert (document["old"]["alerts"], document["new"]["alerts"]) == (1, 3)
+    assert document["new"]["rule_files"] == ["new.yaml", "default pack"]
     assert [pair["effect"] for pair in document["differences"]] == ["quiet now"] + ["alerts now"] * 3
 
 

@@ -222,10 +222,11 @@ def test_faults_in_files_are_named_by_line(desk: Desk, tmp_path: Path) -> None:
     )
     done = desk.shell.run("rules", "check", "rules.yaml")
     assert done.code == 2
-    assert "rules.yaml:9:5: unknown key 'unles'; did you mean 'unless'?" in done.err
+    assert "rules.yaml:9:5: error: unknown key 'unles'; did you mean 'unless'? [schema]" in done.out
     (tmp_path / "rules.yaml").write_text(f"version: 1\nrules:\n{rule}{rule}", encoding="utf-8")
     done = desk.shell.run("rules", "check", "rules.yaml")
-    assert "rules.yaml:6:5: rule id 'one' is already used at rules.yaml:3" in done.err
+    assert "rules.yaml:6:5: error: rule id 'one' is already used at rules.yaml:3 [schema]" in done.out
+    assert "Traceback" not in done.err
     (tmp_path / "safetynet.yaml").write_text("vault: s3://a-bucket\nslak: {}\n", encoding="utf-8")
     done = desk.shell.run("incidents", "list")
     assert "safetynet.yaml:2:1: unknown key 'slak'; did you mean 'slack'?" in done.err

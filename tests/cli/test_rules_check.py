@@ -33,7 +33,7 @@ def test_clean_rules(tmp_path: Path) -> None:
     """Exit 0, and a line that says what was looked at."""
     done = check(tmp_path, CLEAN, "--strict")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("2 files, ")
+    assert done.out.startswith("1 file, 1 rule, no tests (and the default pack): ")
     assert done.out.endswith(": no errors, no warnings, no notes\n")
 
 
@@ -55,6 +55,7 @@ def test_a_warning(tmp_path: Path, options: tuple[str, ...], code: int) -> None:
     done = check(tmp_path, WARNED, *options)
     assert done.code == code
     assert "warning: rule shop: silences whatever they change" in done.out
+    assert ("error: 1 warning in the rule files, and --strict makes it an error" in done.err) is bool(options)
 
 
 def test_for_machines(tmp_path: Path) -> None:
@@ -72,19 +73,43 @@ def test_for_machines(tmp_path: Path) -> None:
             "message": "rule shop: no fact 'tol'; did you mean 'facts.tool'?",
         }
     ]
-    assert (document["files"], document["errors"], document["warnings"], document["notes"]) == (2, 1, 0, 0)
+    assert (document["files"], document["rules"], document["default_pack"]) == (1, 1, True)
+    assert (document["errors"], document["warnings"], document["notes"]) == (1, 0, 0)
 
 
 def test_files_that_do_not_load(tmp_path: Path) -> None:
-    """Their faults are errors, too: on stderr with their places, and as JSON where that was asked for."""
+    """Their faults are errors as all others are, each with its place, also as JSON."""
     broken = "{id: shop, verdict: intentionall, match: {facts: {tool: [{prefixx: a}]}}}"
     done = check(tmp_path, broken)
-    assert (done.code, done.out) == (2, "")
-    assert "shop.yaml:3:14: verdict: input should be" in done.err
+    assert done.code == 2
+    first, last = done.out.splitlines()
+    assert first.startswith("shop.yaml:3:14: error: verdict: input should be")
+    assert first.endswith(" [schema]")
+    assert last == "1 file does not load: 1 error, no warnings, no notes"
+    assert done.err.startswith("error: 1 error, no warnings, no notes in the rule files\nhint: ")
     document = json.loads(check(tmp_path, broken, "--json").out)
-    assert [(one["line"], one["check"], one["level"]) for one in document["findings"]] == [
+    assert {(one["line"], one["check"], one["level"]) for one in document["findings"]} == {
         (3, "schema", "error")
-    ]
+    }
+    assert (document["files"], document["rules"]) == (1, None)
+
+
+def test_the_files_that_load_are_checked_all_the_same(tmp_path: Path) -> None:
+    """Beside one that does not load; but nothing is called missing or unused that may be in that one."""
+    lists = "lists: {few: [a]}\nwindows: {nights: {weekly: [mon]}}\n"
+    (tmp_path / "broken.yaml").write_text(f"version: 1\n{lists}rule: []\n", encoding="utf-8")
+    test = "{name: t, event: {eventName: DeleteTable}, expect: {verdict: suspicious, rule: elsewhere}}"
+    done = check(tmp_path, f"{WRONG}\nlists: {{many: [b]}}\ntests:\n- {test}", ".")
+    assert done.code == 2
+    assert [line.rsplit("[", 1)[-1] for line in done.out.splitlines()[:-1]] == ["schema]", "unknown-fact]"]
+    assert done.out.endswith(
+        "1 file does not load; the rest: 1 file, 1 rule, 1 test (and the default pack): "
+        "2 errors, no warnings, no notes\n"
+    )
+    needs = WRONG.replace("tol: [cli]", "tol: [{list: few}]").replace("match:", "during: [nights], match:")
+    done = check(tmp_path, needs, ".")
+    assert [line.rsplit("[", 1)[-1] for line in done.out.splitlines()[:-1]] == ["schema]"]
+    assert "the others may need what is in it and were not looked into" in done.out
 
 
 def test_a_numeric_text_under_numeric(tmp_path: Path) -> None:
@@ -94,8 +119,8 @@ def test_a_numeric_text_under_numeric(tmp_path: Path) -> None:
         "{id: a, verdict: suspicious, match: {facts: {table: {itemCount: [{numeric: ['>', '5']}]}}}}",
     )
     assert done.code == 2
-    assert "shop.yaml:3:" in done.err
-    assert "must be a number" in done.err
+    assert "shop.yaml:3:" in done.out
+    assert "must be a number" in done.out
 
 
 def test_the_default_pack_alone(tmp_path: Path) -> None:

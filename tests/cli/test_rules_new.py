@@ -47,7 +47,10 @@ def test_a_file_to_edit(shell: Shell, tmp_path: Path) -> None:
     )
     done = shell.run(*arguments, "-o", "draft.yaml")
     assert (done.code, done.out) == (0, ""), done.err
-    assert "safetynet rules test draft.yaml" in done.err
+    assert done.err == (
+        "draft.yaml: read it, edit it, "
+        "then run `safetynet rules check draft.yaml` and `safetynet rules test draft.yaml`\n"
+    )
     assert shell.run("rules", "check", "draft.yaml").code == 0
     assert shell.run("rules", "test", "draft.yaml").code == 0
     (tmp_path / "facts.yaml").write_text("table: {tags: {}}\n", encoding="utf-8")
@@ -67,6 +70,15 @@ def test_on_stdout(shell: Shell) -> None:
     assert done.out.startswith("# yaml-language-server: $schema=rules.schema.json\n")
     (rule,) = load_yaml(done.out, "stdout").plain["rules"]
     assert (rule["id"], rule["expires"]) == ("previews", "2027-04-01")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_what_is_left_to_fill_in(shell: Shell) -> None:
+    """A draft without owner or reason says so, and how to try it."""
+    done = shell.run("rules", "new", "--from", "event.json", "-o", "draft.yaml", "--owner", "team-shop")
+    assert "edit it, fill in reason, then run `safetynet rules check draft.yaml`" in done.err
+    done = shell.run("rules", "new", "--from", "event.json")
+    assert "fill in owner and reason" in done.err
 
 
 def test_an_existing_file_stays(shell: Shell, tmp_path: Path) -> None:

@@ -171,6 +171,26 @@ def test_against_the_default_pack(tmp_path: Path) -> None:
     assert "rule root-user (default pack:" in told[0].fault.message
 
 
+@pytest.mark.parametrize(
+    ("verdict", "match", "notes"),
+    [
+        ("suspicious", "{facts: {failed: [false]}}", []),
+        ("suspicious", "{facts: {weight: [destructive], tool: [console], region: [eu-west-1]}}", []),
+        ("intentional", "{facts: {weight: [destructive], tool: [console], actor: {role: [a]}}}", []),
+        ("intentional", "{facts: {actor: {kind: [root]}, resource: {name: [x]}}}", ["contradicted"]),
+    ],
+)
+def test_notes_between_a_file_and_the_default_pack(
+    tmp_path: Path, verdict: str, match: str, notes: list[str]
+) -> None:
+    """Nobody can change the pack: only that a rule silences what it calls critical is worth knowing."""
+    path = tmp_path / "f.yaml"
+    rule = f"{{id: mine, owner: x, reason: y, verdict: {verdict}, match: {match}}}"
+    path.write_text(f"version: 1\nrules:\n- {rule}\n", encoding="utf-8")
+    told = [one for one in lint(load_rules([path]), NOW) if one.check in {"shadowed", "contradicted"}]
+    assert [(one.check, one.level) for one in told] == [(check, Level.NOTE) for check in notes]
+
+
 FEW: dict[str, list[Any]] = {
     "detail.eventName": ["DeleteTable", "UpdateTable", {"prefix": "Delete"}, {"exists": True}],
     "facts.weight": ["destructive", "weakening", "tampering", {"anything-but": "weakening"}],

@@ -72,7 +72,7 @@ def test_why_a_tool_is_not_enough(tmp_path: Path) -> None:
     """The sentence that everybody has to read once."""
     assert of_rule(tmp_path, "{facts: {tool: [terraform]}}", verdict="intentional") == [
         (
-            "error [tool-only] silences whoever claims to use a tool, and anybody can set a user agent;"
+            "error [tool-only] never counts: a tool alone explains nothing, for anybody can set a user agent;"
             " name a role and the tables or stacks"
         )
     ]

@@ -14,9 +14,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # s
 from rules.drafting import draft_rule
 from rules.fact_schema import FACTS, FactKind
 from rules.facts import unlooked_facts
+from rules.lint import lint
+from rules.lint_findings import Level
 from rules.patterns import PatternError, compile_pattern
 from rules.rule_json_schema import COMMAND, rule_file_schema, schema_text
-from rules.rulefile import DEFAULT_PACK
+from rules.rulefile import DEFAULT_PACK, load_rules
 from rules.yaml_source import load_yaml
 from tests.rules.judging import NOW, event
 
@@ -62,9 +64,12 @@ def test_the_default_pack_is_valid() -> None:
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda text: text[:60])
-def test_examples_in_the_documents_are_valid(example: str) -> None:
-    """Nor in what people copy."""
-    assert faults(example) == []
+def test_examples_in_the_documents_are_valid(example: str, tmp_path: Path) -> None:
+    """Nor in what people copy; what shows a mistake is underlined only where the lint finds one, too."""
+    found = faults(example)
+    if found:
+        (tmp_path / "example.yaml").write_text(example, encoding="utf-8")
+        assert any(finding.level is Level.ERROR for finding in lint(load_rules([tmp_path]), NOW)), found
 
 
 @pytest.mark.parametrize("name", ["delete-table-cli-assumed-role", "delete-stack-cli", "sso"])

@@ -52,6 +52,7 @@ PATHS = [
     ("detail", "resources", "ARN"), ("source",), ("facts", "tool"), ("facts", "weight"), ("facts", "resource", "name"),
     ("facts", "table", "tags", "env"), ("facts", "table", "tags", "x.y"), ("facts", "intents"),
     ("facts", "backup", "found"), ("facts", "windows"),
+    ("facts",), ("detail",), ("detail", "requestParameters"), ("region",),
 ]  # fmt: skip
 
 
@@ -61,8 +62,9 @@ def nested(fields: dict[tuple[str, ...], Any]) -> dict[str, Any]:
     for path, condition in fields.items():
         node = pattern
         for key in path[:-1]:
-            node = node.setdefault(key, {})
-        node[path[-1]] = condition
+            below = node.setdefault(key, {})
+            node = below if isinstance(below, dict) else node
+        node.setdefault(path[-1], condition)
     return pattern
 
 
@@ -208,6 +210,32 @@ def test_an_exclusion_that_rests_on_the_unknown_excludes_nothing() -> None:
     possible = rule("production", "accidental", PRODUCTION, unless=tags)
     verdict = judge(rule("intended", "intentional"), possible, around=facts(changed(), UNKNOWN_TAGS))
     assert verdict.kind is VerdictKind.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    ("match", "quiet"),
+    [
+        ({"facts": {"tool": ["terraform"]}}, False),
+        ({"detail": {"userAgent": [{"wildcard": "*Terraform*"}]}}, False),
+        (
+            {
+                "detail": {"eventName": ["DeleteTable"]},
+                "facts": {"tool": ["terraform"], "weight": ["destructive"]},
+            },
+            False,
+        ),
+        ({"facts": {"$or": [{"actor": {"role": ["deploy"]}}, {"tool": ["terraform"]}]}}, False),
+        ({"facts": {"tool": ["terraform"], "actor": {"role": ["terraform-apply"]}}}, True),
+        ({"facts": {"tool": ["terraform"], "resource": {"name": ["orders"]}}}, True),
+    ],
+)
+def test_a_tool_alone_never_makes_a_change_intentional(match: dict[str, Any], quiet: bool) -> None:
+    """Anybody can claim to be Terraform: with a role or a table named the rule counts, without both it does not."""
+    of = event("delete-table-terraform")
+    verdict = judge(rule("by-tool", "intentional", match), of=of)
+    assert (verdict.kind is VerdictKind.INTENTIONAL) is quiet
+    assert quiet or any("a tool alone" in reason for reason in verdict.reasons)
+    assert judge(rule("by-tool", "suspicious", match), of=of).hits
 
 
 def test_windows_are_facts_and_conditions() -> None:

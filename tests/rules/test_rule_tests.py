@@ -256,7 +256,7 @@ def explained(folder: Path, event: str, rule: str, *, facts: str = "{}", verdict
             PREVIEW,
             "tagged",
             ('rule tagged did not match: facts.table.tags.env asks for ["dev"], found nothing there'
-            " (it rests on unknown facts: table.tags (not given in the test))"),
+            ": give facts.table.tags under facts: in the test"),
         ),
         (
             f"{PREVIEW}, resources: [{{ARN: a}}, {{type: b}}]",

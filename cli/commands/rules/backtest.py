@@ -15,12 +15,12 @@ from cli.backtest_lines import comparison_lines, report_lines
 from cli.backtesting import ReplayOptions, replay
 from cli.composition import archives_of, net_parts_of
 from cli.options import Config, Json, Profile, Region
-from cli.rendering import print_json, stderr, stdout
+from cli.rendering import Trimmed, print_json, stderr, stdout
 from cli.settings import load_settings
 from rules.backtest import days
 from rules.backtest_report import Comparison, reports, scope_of
 from rules.errors import PartialError, UsageError
-from rules.rulefile import load_rules
+from rules.rulefile import DEFAULT_PACK_NAME, load_rules
 from watcher.archive_s3 import TrailFilter
 from watcher.athena_query import AthenaTable, athena_table
 
@@ -46,7 +46,11 @@ Last = Annotated[
 ]
 Other = Annotated[
     list[Path] | None,
-    typer.Option("--diff", help="Changed rule files: show what they would judge differently. Repeatable."),
+    typer.Option(
+        "--diff",
+        help="Another rule set, whole (files or folders, in place of those of --rules): show what it would judge "
+        "differently. Repeatable.",
+    ),
 ]
 Processes = Annotated[
     int | None, typer.Option("--processes", min=1, help="Processes; one a core.", show_default=False)
@@ -104,9 +108,8 @@ def backtest(
     settings = load_settings(config)
     default_pack = settings.default_rules and not no_default_rules
     # Rules with faults are told before an hour of reading, not after.
-    rule_sets = [load_rules(rules or settings.rules, default_pack=default_pack).rule_set]
-    if diff:
-        rule_sets.append(load_rules(diff, default_pack=default_pack).rule_set)
+    files = [rules or settings.rules, *([diff] if diff else [])]
+    rule_sets = [load_rules(paths, default_pack=default_pack).rule_set for paths in files]
     net = net_parts_of(settings)
     wanted = TrailFilter(period, tuple(account or ()), tuple(region_filter or ()))
     sources = archives_of(archives, wanted, table, config, profile, region)
@@ -117,17 +120,20 @@ def backtest(
     found = reports(replayed, rule_sets, net)
     if diff:
         comparison = Comparison(*found)
+        old, new = ([*map(str, paths), *([DEFAULT_PACK_NAME] if default_pack else [])] for paths in files)
         if as_json:
-            print_json(comparison_document(scope, period, comparison))
+            print_json(comparison_document(scope, period, comparison, (old, new)))
         else:
-            stdout().print(comparison_lines(scope, period, comparison, limit))
+            named = " + ".join(old) or "none", " + ".join(new)
+            stdout().print(Trimmed(comparison_lines(scope, period, comparison, limit, named)))
     elif as_json:
         print_json(report_document(scope, period, found[0]))
     else:
-        stdout().print(report_lines(scope, period, found[0], limit))
+        stdout().print(Trimmed(report_lines(scope, period, found[0], limit)))
     if scope.unreadable:
+        which = "file or record" if scope.unreadable == 1 else "files or records"
         raise PartialError(
-            f"{scope.unreadable:,} files or records could not be read", hint="The rest is in the report."
+            f"{scope.unreadable:,} {which} could not be read", hint="The rest is in the report."
         )
 
 

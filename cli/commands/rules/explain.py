@@ -7,21 +7,26 @@ from typing import Annotated
 
 import typer
 
-from cli.event_cases import Asked, cases, typed_time
+from cli.event_cases import Asked, Cases, cases, typed_time
 from cli.explain_lines import explanation_document, explanation_lines
 from cli.options import Config, Json, Profile, Region
-from cli.rendering import print_json, stderr, stdout
+from cli.rendering import Trimmed, print_json, stderr, stdout
 from cli.settings import load_settings
+from cli.wording import counted
+from rules.errors import PartialError
 from rules.explain import explain as explain_event
 from rules.rulefile import load_rules
+from watcher.slack_message import clean
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+MOST_SHOWN = 20
 
 What = Annotated[
     str,
     typer.Argument(
         metavar="EVENT|INCIDENT",
-        help="A JSON file (a record, an EventBridge event, a trail's file), - for stdin, or an incident's id.",
+        help="A JSON file (a record, an EventBridge event, a trail's file), a folder of them, - for stdin, or an "
+        "incident's id.",
     ),
 ]
 RulePaths = Annotated[
@@ -68,25 +73,40 @@ def explain(
 ) -> None:
     """Explain a verdict: which rules were considered, and which condition of each failed first, on what value.
 
-    An event is judged as the watcher would, with the facts that it gives itself; an incident with those of then.
+    An event is judged as the watcher would, with the facts that it gives itself; an incident with those of then. Of many
+    events the first 20 are shown. Exit 3 if something in a folder could not be read; the rest is explained all the same.
     """
     asked = Asked(what, event_id, facts, typed_time(at))
     settings = load_settings(config)
     loaded = load_rules(rules or settings.rules, default_pack=settings.default_rules and not no_default_rules)
     found = cases(asked, config, profile, region)
+    chosen = found.found if as_json else found.found[:MOST_SHOWN]
     explained = [
-        (explain_event(loaded.rule_set, case.event, case.facts, case.at), case.incident)
-        for case in found.found
+        (explain_event(loaded.rule_set, case.event, case.facts, case.at), case.incident) for case in chosen
     ]
     if as_json:
         documents = [explanation_document(one, incident) for one, incident in explained]
-        print_json({"explanations": documents, "passed_over": found.passed_over})
-        return
-    out = stdout()
-    for number, (one, incident) in enumerate(explained):
-        if number:
-            out.rule(style="dim")
-        out.print(explanation_lines(one, incident, everything=everything))
+        print_json(
+            {"explanations": documents, "passed_over": found.passed_over, "unreadable": found.unreadable}
+        )
+    else:
+        out = stdout()
+        for number, (one, incident) in enumerate(explained):
+            if number:
+                out.rule(style="dim")
+            out.print(Trimmed(explanation_lines(one, incident, everything=everything)))
+        _say_what_is_not_shown(found)
+    if found.unreadable:
+        raise PartialError(
+            "\n".join(["could not be read:", *map(clean, found.unreadable)]), hint="The rest was explained."
+        )
+
+
+def _say_what_is_not_shown(found: Cases) -> None:
+    more = len(found.found) - MOST_SHOWN
+    if more > 0:
+        text = f"{counted(more, 'more event')} can alert: choose with --event ID, or see all with --json"
+        stderr().print(text, markup=False)
     if found.passed_over:
         of = "record is of an event" if found.passed_over == 1 else "records are of events"
         stderr().print(f"{found.passed_over:,} more {of} that cannot alert", markup=False)

@@ -41,6 +41,8 @@ Junit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit XML.")
 ]
 
+_ADD_TESTS = "Add one under `tests:` to a rule file: a name, an event, and what to expect. `safetynet rules new` drafts some."
+
 
 @app.command(epilog="Example: safetynet rules test --mutate rules.d/")
 def run_tests(
@@ -53,7 +55,8 @@ def run_tests(
 ) -> None:
     """Run the inline tests of rule files, together with the default pack, as they are used.
 
-    Exit 2 if one fails. The default pack's own tests run if it is given, or no path is.
+    Exit 2 if one fails, or there are rules and no test at all. The default pack's own tests run if it is given, or no
+    path is.
     """
     if named and mutated:
         raise UsageError("--mutate needs all tests", hint="Leave -k out.")
@@ -65,7 +68,7 @@ def run_tests(
     results = [run_test(loaded.rule_set, test, at) for test in tests]
     failed = sum(not result.passed for result in results)
     uncovered = [] if named else uncovered_rules(loaded, results, files)
-    mutation = mutate(loaded, tests, files, at) if mutated and not failed else None
+    mutation = mutate(loaded, tests, files, at) if mutated and tests and not failed else None
     if junit is not None:
         _write(junit, junit_xml(results, at, mutation))
     if as_json:
@@ -74,6 +77,10 @@ def run_tests(
         print_json(_document(results, untested, uncovered, mutation))
     else:
         _show(results, uncovered, mutation)
+    if not tests and any(source.path in files for source, _, _ in loaded.written):
+        raise UsageError(
+            "no tests in the rule files, so nothing shows that their rules work", hint=_ADD_TESTS
+        )
     if failed:
         hint = "Mend them first: --mutate needs tests that pass." if mutated else ""
         raise UsageError(f"{failed} of {len(results)} rule tests failed", hint=hint)
@@ -129,4 +136,4 @@ def _show(
         noticed = mutation.tried - len(mutation.survivors)
         out.print(f"{noticed} of {plural(mutation.tried, 'change')} to the rules noticed", soft_wrap=True)
     passed = sum(result.passed for result in results)
-    out.print(f"{passed} of {plural(len(results), 'test')} passed", soft_wrap=True)
+    out.print(f"{passed} of {plural(len(results), 'test')} passed" if results else "no tests", soft_wrap=True)

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from rules.drafting import DEFAULT_SCHEMA, DraftOptions, draft_rule
 from rules.errors import UsageError
 from rules.rule_tests import run_rule_tests
 from rules.rulefile import load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -94,11 +97,19 @@ def new(
     _check(text, now)
     if output is None:
         sys.stdout.write(text)
-        return
-    _write(output, text)
-    stderr().print(
-        f"{output}: read it, edit it, then run `safetynet rules test {output}`", markup=False, soft_wrap=True
-    )
+    else:
+        _write(output, text)
+    missing = [name for name, given in (("owner", owner), ("reason", reason)) if not given.strip()]
+    stderr().print(_what_is_left(output, missing), markup=False, soft_wrap=True)
+
+
+def _what_is_left(output: Path | None, missing: Sequence[str]) -> str:
+    """What a person has to do with the draft, on one line."""
+    fill = f"fill in {' and '.join(missing)}, " if missing else ""
+    file = output or "FILE"
+    runs = f"run `safetynet rules check {file}` and `safetynet rules test {file}`"
+    where = f"{output}: " if output else "save it to a file, "
+    return f"{where}read it, edit it, {fill}then {runs}"
 
 
 def _check(text: str, now: datetime) -> None:
