@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,13 @@ def _loaded(files: Iterable[Path]) -> LoadedRules:
 
 def read_rule_file(path: Path) -> tuple[YamlSource, RuleFile]:
     """One rule file, validated but not compiled. Raises FileFaultsError."""
-    return read_rule_text(_text(path), _shown(path))
+    return _default_pack() if path == DEFAULT_PACK else read_rule_text(_text(path), _shown(path))
+
+
+@cache
+def _default_pack() -> tuple[YamlSource, RuleFile]:
+    """It is part of the program and does not change, so a process reads it once."""
+    return read_rule_text(_text(DEFAULT_PACK), DEFAULT_PACK_NAME)
 
 
 def read_rule_text(text: str, path: str) -> tuple[YamlSource, RuleFile]:

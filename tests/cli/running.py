@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from cli.main import app, run
 from recovery.testing.embedded_aws import EXAMPLE_KEYS, REGION
 
 if TYPE_CHECKING:
@@ -73,6 +77,28 @@ class Shell:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         here = os.fspath(ROOT)
         return {**kept, "PYTHONPATH": here, "COLUMNS": "120", **self.exports, **exports}
+
+
+class QuickShell(Shell):
+    """Runs a command in this process, which takes half a second less: for commands that talk to nobody."""
+
+    def run(self, *arguments: str, typed: str = "", **exports: str) -> Outcome:
+        """See Shell.run."""
+        out, err = io.StringIO(), io.StringIO()
+        before = dict(os.environ)
+        with (
+            chdir(self.folder),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            for name in before:
+                patch.delenv(name)
+            for name, value in self.environment(**exports).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["safetynet", *arguments])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+            return Outcome(run(app), out.getvalue(), err.getvalue())
 
 
 def shell_for(endpoint: EmbeddedEndpoint, folder: Path, **exports: str) -> Shell:

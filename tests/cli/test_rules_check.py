@@ -12,7 +12,7 @@ from rich.console import Console
 from cli.rule_lines import print_findings
 from rules.lint import Finding, Level
 from rules.yaml_source import Fault
-from tests.cli.running import Outcome, Shell
+from tests.cli.running import Outcome, QuickShell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ WRONG = "{id: shop, verdict: suspicious, reason: b, match: {facts: {tol: [cli]}}
 def check(folder: Path, rules: str, *options: str) -> Outcome:
     """Check one file with some rules."""
     (folder / "shop.yaml").write_text(f"version: 1\nrules:\n- {rules}\n", encoding="utf-8")
-    return Shell({}, folder).run("rules", "check", "shop.yaml", *options)
+    return QuickShell({}, folder).run("rules", "check", "shop.yaml", *options)
 
 
 def test_clean_rules(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_numeric_text_under_numeric(tmp_path: Path) -> None:
 
 def test_the_default_pack_alone(tmp_path: Path) -> None:
     """Without a path it is what is checked, and it is clean."""
-    done = Shell({}, tmp_path).run("rules", "check", "--strict")
+    done = QuickShell({}, tmp_path).run("rules", "check", "--strict")
     assert done.code == 0
     assert done.out.startswith("1 file, ")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.running import Outcome, Shell
+from tests.cli.running import Outcome, QuickShell, Shell
 from tests.rules.judging import document, record
 from tests.watcher.watching import delete_table
 from watcher.incidents import EventNote
@@ -35,7 +35,7 @@ def shell(tmp_path: Path) -> Shell:
     """A folder with a rule file and an event, and no settings."""
     (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
     (tmp_path / "event.json").write_text(json.dumps(document("delete-table-console")), encoding="utf-8")
-    return Shell({}, tmp_path)
+    return QuickShell({}, tmp_path)
 
 
 def explained(done: Outcome) -> list[dict[str, Any]]:

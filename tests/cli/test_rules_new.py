@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rules.yaml_source import load_yaml
-from tests.cli.running import Shell
+from tests.cli.running import QuickShell, Shell
 from tests.rules.judging import document
 from tests.watcher.watching import delete_table
 from watcher.incidents import EventNote
@@ -30,7 +30,7 @@ KEEPS_EVENTS = "event" in EventNote.model_fields
 def shell(tmp_path: Path) -> Shell:
     """A folder with an event, and no settings."""
     (tmp_path / "event.json").write_text(json.dumps(EVENT), encoding="utf-8")
-    return Shell({}, tmp_path)
+    return QuickShell({}, tmp_path)
 
 
 def test_a_file_to_edit(shell: Shell, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rules.rule_json_schema import rule_file_schema
 from rules.rule_keys import keys_page
-from tests.cli.running import Shell
+from tests.cli.running import QuickShell, Shell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """An empty folder."""
-    return Shell({}, tmp_path)
+    return QuickShell({}, tmp_path)
 
 
 def test_on_stdout(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.cli.running import Outcome, Shell
+from tests.cli.running import Outcome, QuickShell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def run(folder: Path, *options: str, tests: tuple[str, ...]) -> Outcome:
     """Run ``rules test`` on a file with these tests."""
     text = RULES + "".join(f"  - {test}\n" for test in tests) if tests else RULES.replace("tests:\n", "")
     (folder / "shop.yaml").write_text(text, encoding="utf-8")
-    return Shell({}, folder).run("rules", "test", "shop.yaml", *options)
+    return QuickShell({}, folder).run("rules", "test", "shop.yaml", *options)
 
 
 def test_tests_that_pass(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_no_tests(tmp_path: Path) -> None:
     assert run(tmp_path, "--mutate", tests=()).code == 2
     assert json.loads(run(tmp_path, "--json", tests=()).out)["tests"] == []
     (tmp_path / "lists.yaml").write_text("version: 1\nlists: {a: [b]}\n", encoding="utf-8")
-    done = Shell({}, tmp_path).run("rules", "test", "lists.yaml")
+    done = QuickShell({}, tmp_path).run("rules", "test", "lists.yaml")
     assert (done.code, done.out, done.err) == (0, "no tests\n", "")
 
 
@@ -88,7 +88,7 @@ def test_a_fact_that_the_expected_rule_needs(tmp_path: Path) -> None:
     """Where it is not given, the failure says to give it; rules of the default pack that lack facts are not named."""
     rules = RULES.replace("{actor: {role: [ci]}, ", "{table: {tags: {env: [dev]}}, ")
     (tmp_path / "shop.yaml").write_text(f"{rules}  - {FINE}\n", encoding="utf-8")
-    done = Shell({}, tmp_path).run("rules", "test", "shop.yaml")
+    done = QuickShell({}, tmp_path).run("rules", "test", "shop.yaml")
     assert done.code == 2
     assert "found nothing there: give facts.table.tags under facts: in the test" in done.out
     assert "declared-intent" not in done.out
@@ -170,7 +170,7 @@ def test_the_default_packs_own_tests(tmp_path: Path, given: tuple[str, ...]) -> 
     """They run if no path is given, and not along with somebody's files."""
     (tmp_path / "shop.yaml").write_text(f"{RULES}  - {FINE}\n", encoding="utf-8")
     (tmp_path / "pack.yaml").write_text("version: 1\n", encoding="utf-8")
-    done = Shell({}, tmp_path).run("rules", "test", *given)
+    done = QuickShell({}, tmp_path).run("rules", "test", *given)
     assert done.code == 0, done.out
     assert ("ok   ci may" in done.out) is bool(given)
     assert ("1 of 1 test passed" in done.out) is bool(given)

@@ -38,9 +38,9 @@ def labels(path: Path, period: Period = ALL_TIME) -> list[str]:
     "content",
     [
         TEXT,
-        gzip.compress(TEXT),
-        gzip.compress(TEXT[:5]) + gzip.compress(TEXT[5:]),
-        gzip.compress(TEXT) + b"\0" * 9,
+        gzip.compress(TEXT, mtime=0),
+        gzip.compress(TEXT[:5], mtime=0) + gzip.compress(TEXT[5:], mtime=0),
+        gzip.compress(TEXT, mtime=0) + b"\0" * 9,
     ],
     ids=["plain", "gzip", "two members", "padded"],
 )
@@ -52,13 +52,13 @@ def test_content_is_decompressed_by_what_it_is(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (gzip.compress(TEXT)[:-3], "cut short"),
-        (gzip.compress(TEXT)[:12], "cut short"),
-        (gzip.compress(TEXT)[:2], "cut short"),
-        (gzip.compress(TEXT)[:-8] + b"\1" * 8, "gzip"),
-        (gzip.compress(TEXT)[:10] + b"\xff" * 40, "gzip"),
+        (gzip.compress(TEXT, mtime=0)[:-3], "cut short"),
+        (gzip.compress(TEXT, mtime=0)[:12], "cut short"),
+        (gzip.compress(TEXT, mtime=0)[:2], "cut short"),
+        (gzip.compress(TEXT, mtime=0)[:-8] + b"\1" * 8, "gzip"),
+        (gzip.compress(TEXT, mtime=0)[:10] + b"\xff" * 40, "gzip"),
         (b"\x1f\x8b" + b"\xff" * 40, "gzip"),
-        (gzip.compress(TEXT) + b"more", "something else"),
+        (gzip.compress(TEXT, mtime=0) + b"more", "something else"),
     ],
 )
 def test_a_damaged_file_is_refused(content: bytes, why: str) -> None:
@@ -94,8 +94,8 @@ def test_what_unpacks_to_too_much_is_refused(content: bytes) -> None:
 
 def test_what_is_fetched_goes_to_another_process(tmp_path: Path) -> None:
     """Both kinds of stored content survive pickling."""
-    (tmp_path / "a.json.gz").write_bytes(gzip.compress(TEXT))
-    stored: list[Stored] = [StoredFile(tmp_path / "a.json.gz"), StoredBytes(gzip.compress(TEXT))]
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(TEXT, mtime=0))
+    stored: list[Stored] = [StoredFile(tmp_path / "a.json.gz"), StoredBytes(gzip.compress(TEXT, mtime=0))]
     copies: list[Stored] = pickle.loads(pickle.dumps(stored))
     assert [copy.read() for copy in copies] == [TEXT, TEXT]
 
