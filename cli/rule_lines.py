@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rules.lint_findings import Finding, Level
+from rules.lint.findings import Finding, Level
 from rules.mutation import GONE
 from watcher.slack_message import clean
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.errors import PatternError
-from rules.lint_findings import OR, is_alternatives, shown, subjects_of
+from rules.lint.findings import OR, is_alternatives, shown, subjects_of
 from rules.named_lists import list_name, with_lists
 from rules.patterns import compile_pattern
 from rules.rule_set import RuleSet
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
-    from rules.lint_findings import Subject
+    from rules.lint.findings import Subject
     from rules.rule_tests import PreparedTest
     from rules.rulefile import LoadedRules
     from rules.verdicts import CompiledRule, Judged

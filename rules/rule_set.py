@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rules.actions import Weight
 from rules.facts import Facts
-from rules.rule_index import RuleIndex, asks_facts, seen_by_rules
+from rules.index.rule_index import RuleIndex, asks_facts, seen_by_rules
 from rules.rule_scope import rests_on_tool_alone
 from rules.verdicts import CompiledRule, Judged, RuleState, Verdict, VerdictKind, resolve
 

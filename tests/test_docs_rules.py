@@ -28,7 +28,7 @@ import pytest
 
 from cli.main import app, run
 from recovery.clock import utc_now
-from rules.lint import lint
+from rules.lint.checks import lint
 from rules.rulefile import DEFAULT_PACK, load_rules
 from rules.yaml_source import load_yaml
 from tests.cli.running import ROOT
@@ -227,7 +227,7 @@ def test_the_default_pack() -> None:
 
 def test_the_checks_of_the_lint() -> None:
     """Each name in the table is one that the lint gives."""
-    source = "".join(path.read_text("utf-8") for path in sorted((ROOT / "rules").glob("lint_*.py")))
+    source = "".join(path.read_text("utf-8") for path in sorted((ROOT / "rules" / "lint").glob("*.py")))
     source += (ROOT / "cli" / "commands" / "rules" / "check.py").read_text("utf-8")
     source = source.replace('f"unused-{kind}"', '"unused-list", "unused-window"')
     names = [name for row in table("check") for name in re.findall(r"`([a-z-]+)`", row[0])]

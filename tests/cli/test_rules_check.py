@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from cli.rule_lines import print_findings
-from rules.lint import Finding, Level
+from rules.lint.checks import Finding, Level
 from rules.yaml_source import Fault
 from tests.cli.running import Outcome, QuickShell
 

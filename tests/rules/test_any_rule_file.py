@@ -15,7 +15,7 @@ from rules.events import parse_event_json
 from rules.explain import explain
 from rules.facts import unlooked_facts
 from rules.junit import junit_xml
-from rules.lint import lint
+from rules.lint.checks import lint
 from rules.mutation import mutate
 from rules.patterns import PatternError, compile_pattern
 from rules.rule_tests import prepare_tests, run_test, untested_rules

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rules.lint_findings import subjects_of
+from rules.lint.findings import subjects_of
 from rules.mutation import GONE, Mutation, mutants_of, mutate
 from rules.rule_tests import given_files, prepare_tests, run_test
 from rules.rulefile import LoadedRules, load_rules

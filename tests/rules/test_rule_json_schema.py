@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
-from rules.drafting import draft_rule
+from rules.drafting.draft import draft_rule
 from rules.fact_schema import FACTS, FactKind
 from rules.facts import unlooked_facts
-from rules.lint import lint
-from rules.lint_findings import Level
+from rules.lint.checks import lint
+from rules.lint.findings import Level
 from rules.patterns import PatternError, compile_pattern
 from rules.rule_json_schema import COMMAND, rule_file_schema, schema_text
 from rules.rulefile import DEFAULT_PACK, load_rules

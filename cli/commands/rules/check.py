@@ -13,7 +13,7 @@ from cli.rendering import print_json, stdout
 from cli.rule_lines import counts, finding_document, plural, print_findings
 from recovery.clock import utc_now
 from rules.errors import UsageError
-from rules.lint import Finding, Level, lint
+from rules.lint.checks import Finding, Level, lint
 from rules.rule_tests import given_files
 from rules.rulefile import load_faultless, load_rules
 from rules.yaml_source import FileFaultsError

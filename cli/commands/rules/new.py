@@ -14,7 +14,7 @@ from cli.event_cases import Asked, one_case, typed_time
 from cli.options import Config, Profile, Region
 from cli.rendering import stderr
 from recovery.clock import utc_now
-from rules.drafting import DEFAULT_SCHEMA, DraftOptions, draft_rule
+from rules.drafting.draft import DEFAULT_SCHEMA, DraftOptions, draft_rule
 from rules.errors import UsageError
 from rules.rule_tests import run_rule_tests
 from rules.rulefile import load_rules

@@ -16,10 +16,10 @@ from rules.errors import EventError
 from rules.events import parse_event, parse_event_json
 from rules.fact_schema import FACTS
 from rules.facts import facts_from_event
-from rules.lint import Finding, lint
-from rules.lint_actions import JUDGED, certain_texts, possible_actions
-from rules.lint_findings import subjects_of
-from rules.lint_structure import DOCUMENTED, Structure, structure_at
+from rules.lint.actions import JUDGED, certain_texts, possible_actions
+from rules.lint.checks import Finding, lint
+from rules.lint.findings import subjects_of
+from rules.lint.structure import DOCUMENTED, Structure, structure_at
 from rules.mutation import mutants_of
 from rules.patterns.structure import flatten
 from rules.rule_tests import RECORD_DEFAULTS, TEST_NET
@@ -27,7 +27,7 @@ from rules.rulefile import DEFAULT_PACK, load_rules
 from rules.verdicts import VerdictKind
 from rules.yaml_source import FileFaultsError
 from tests.rules.judging import EVENTS, NOW, PUBLISHED
-from tests.rules.test_lint_implies import FIELD
+from tests.rules.lint.test_lint_implies import FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

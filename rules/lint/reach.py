@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from rules.actions import Weight
-from rules.lint_actions import CALLED, JUDGED, TABLE_FACTS, certain_texts, known_texts, possible_actions
-from rules.lint_findings import Finding, Level, Subject, shown
-from rules.lint_implies import accepts, implies
+from rules.lint.actions import CALLED, JUDGED, TABLE_FACTS, certain_texts, known_texts, possible_actions
+from rules.lint.findings import Finding, Level, Subject, shown
+from rules.lint.implies import accepts, implies
 from rules.verdicts import VerdictKind
 from rules.watched import ACTIONS_BY_CALL
 

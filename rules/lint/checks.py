@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rules.lint_fields import field_findings
-from rules.lint_findings import Finding, Level, subjects_of
-from rules.lint_overlap import overlap_findings
-from rules.lint_reach import reach_findings
-from rules.lint_scope import scope_findings
-from rules.lint_tests import test_findings, unused_findings
-from rules.lint_traps import trap_findings
+from rules.lint.fields import field_findings
+from rules.lint.findings import Finding, Level, subjects_of
+from rules.lint.inline_tests import test_findings, unused_findings
+from rules.lint.overlap import overlap_findings
+from rules.lint.reach import reach_findings
+from rules.lint.scope import scope_findings
+from rules.lint.traps import trap_findings
 
 if TYPE_CHECKING:
     from datetime import datetime

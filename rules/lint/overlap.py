@@ -1,7 +1,7 @@
 """Lint of rules against each other: which can never decide, and which contradict one another.
 
 A rule is covered by another if whatever it counts for, the other counts for, too: every condition of the other is
-implied. It is decided soundly (``rules.lint_implies``); where that cannot be told, nothing is said.
+implied. It is decided soundly (``rules.lint.implies``); where that cannot be told, nothing is said.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from rules.actions import Weight
 from rules.fact_schema import FACTS
-from rules.lint_actions import certain_texts, possible_actions
-from rules.lint_findings import Finding, Level, Subject
-from rules.lint_implies import implies
-from rules.lint_reach import living
+from rules.lint.actions import certain_texts, possible_actions
+from rules.lint.findings import Finding, Level, Subject
+from rules.lint.implies import implies
+from rules.lint.reach import living
 from rules.verdicts import Severity, VerdictKind
 
 if TYPE_CHECKING:

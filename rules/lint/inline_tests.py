@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rules.fact_schema import FACTS, FactKind, fact_at
-from rules.lint_fields import meant_fact, wrong_type
-from rules.lint_findings import Finding, Level, shown
-from rules.lint_implies import accepts
+from rules.lint.fields import meant_fact, wrong_type
+from rules.lint.findings import Finding, Level, shown
+from rules.lint.implies import accepts
 from rules.named_lists import lists_in
 from rules.yaml_source import did_you_mean
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rules.fact_schema import Fact
-    from rules.lint_findings import Subject
+    from rules.lint.findings import Subject
     from rules.rulefile import LoadedRules
     from rules.yaml_source import YamlSource
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules.actions import API_CALL, API_CALL_IN_CHINA, Action, Weight
-from rules.lint_implies import accepts
+from rules.lint.implies import accepts
 from rules.watched import STATUS_CHANGES, WATCHED_ACTIONS
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.facts import Facts, facts_from_event
-from rules.lint import Level, lint
+from rules.lint.checks import Level, lint
 from rules.rule_set import RuleSet
 from rules.rulefile import load_rules
 from rules.verdicts import VerdictKind
 from tests.rules.judging import NOW
-from tests.rules.test_lint import JUDGED_EVENTS, found
+from tests.rules.lint.test_lint import JUDGED_EVENTS, found
 
 if TYPE_CHECKING:
     from pathlib import Path

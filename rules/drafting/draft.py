@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rules.actions import Weight
 from rules.actors import ActorKind
-from rules.draft_names import (
+from rules.drafting.inline_tests import Drafted, DraftedTests
+from rules.drafting.names import (
     PRODUCTION_TAGS,
     job_session,
     looks_like_production,
@@ -23,8 +24,7 @@ from rules.draft_names import (
     stable_prefix,
     tagged_as_production,
 )
-from rules.draft_tests import Drafted, DraftedTests
-from rules.draft_yaml import Note, written
+from rules.drafting.yaml_text import Note, written
 from rules.errors import UsageError
 from rules.facts import NOT_LOOKED_UP
 from rules.watched import ACTIONS_BY_CALL

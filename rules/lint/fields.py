@@ -6,15 +6,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rules.fact_schema import FACT_PATHS, Fact, FactKind, fact_at
-from rules.lint_findings import Finding, Level, Subject, shown
-from rules.lint_implies import accepts
-from rules.lint_structure import DOCUMENTED, FACTS_PREFIX, is_free, structure_at
+from rules.lint.findings import Finding, Level, Subject, shown
+from rules.lint.implies import accepts
+from rules.lint.structure import DOCUMENTED, FACTS_PREFIX, is_free, structure_at
 from rules.yaml_source import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from rules.lint_findings import Asked
+    from rules.lint.findings import Asked
 
 _WINDOWS = "facts.windows"
 _DETAIL = "detail."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rules.patterns import compile_pattern
-from tests.rules.test_lint import of_match
+from tests.rules.lint.test_lint import of_match
 
 if TYPE_CHECKING:
     from pathlib import Path

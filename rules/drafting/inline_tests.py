@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rules.draft_names import PRODUCTION_TAGS, job_session, production_names
-from rules.draft_yaml import Anchored, Changed
+from rules.drafting.names import PRODUCTION_TAGS, job_session, production_names
+from rules.drafting.yaml_text import Anchored, Changed
 from rules.events import parse_event
 from rules.rule_tests import RECORD_DEFAULTS
 from rules.watched import WATCHED_ACTIONS

@@ -10,14 +10,14 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rules.lint_findings import Finding, Level, Subject, shown
-from rules.lint_structure import FACTS_PREFIX, Structure, array_above, is_always_there, structure_at
+from rules.lint.findings import Finding, Level, Subject, shown
+from rules.lint.structure import FACTS_PREFIX, Structure, array_above, is_always_there, structure_at
 from rules.patterns.addresses import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rules.lint_findings import Asked
+    from rules.lint.findings import Asked
 
 _OBJECTS = frozenset({Structure.OBJECT, Structure.OBJECTS, Structure.FREE})
 _TEXTUAL = frozenset({Structure.TEXT, Structure.FLAG_TEXT, Structure.TEXTS})

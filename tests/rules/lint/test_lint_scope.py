@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rules.test_lint import found, of_rule
+from tests.rules.lint.test_lint import found, of_rule
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from rules.lint_structure import DOCUMENTED, FACTS_PREFIX, Structure, is_free
+from rules.lint.structure import DOCUMENTED, FACTS_PREFIX, Structure, is_free
 from rules.patterns import compile_pattern
 from rules.patterns.addresses import parse_address
 from rules.patterns.wildcards import parse_wildcard

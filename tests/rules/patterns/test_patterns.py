@@ -16,7 +16,7 @@ import pytest
 
 from rules.patterns import Mismatch, Pattern, PatternError, compile_pattern
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "eventbridge-patterns.json"
+RECORDED = Path(__file__).resolve().parents[4] / "shared" / "eventbridge-patterns.json"
 
 
 def one(*conditions: Any) -> Pattern:

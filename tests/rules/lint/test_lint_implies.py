@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rules.errors import PatternError
-from rules.lint_implies import implies
+from rules.lint.implies import implies
 from rules.patterns import compile_pattern
 from rules.patterns.structure import flatten
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.draft_names import job_session, looks_like_production, stable_prefix
-from rules.drafting import DraftOptions, draft_rule
+from rules.drafting.draft import DraftOptions, draft_rule
+from rules.drafting.names import job_session, looks_like_production, stable_prefix
 from rules.errors import UsageError
 from rules.events import ChangeEvent, parse_event
 from rules.explain import laid_over

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rules.index_tables import Table
+    from rules.index.tables import Table
 
 _PLAIN = (bool, int, float)
 

@@ -1,7 +1,7 @@
 """The index of a rule set: which rules match an event, told from a lookup for each path that rules ask about.
 
 Every alternative of every rule (a pattern has several with ``$or``) is a bit of an integer. For each path there is a
-table that says which bits a value lets through (``rules.index_tables``). The bits that are left after all tables are
+table that says which bits a value lets through (``rules.index.tables``). The bits that are left after all tables are
 the rules that match, so that the cost hardly grows with the number of rules. Values in arrays, dotted keys and
 unknown facts cannot be told this way: then the bit above all others, ``sure``, is taken out, no table takes a bit
 out that could still match, and the patterns themselves have the last word.
@@ -12,10 +12,10 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from rules.index_tables import MOST_KEPT, Tables
-from rules.index_trees import Tree
+from rules.index.record_paths import ATTRIBUTES, FREE_OBJECTS
+from rules.index.tables import MOST_KEPT, Tables
+from rules.index.trees import Tree
 from rules.patterns.fields import Field
-from rules.record_paths import ATTRIBUTES, FREE_OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

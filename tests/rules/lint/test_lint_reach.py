@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.facts import facts_from_event
-from rules.lint_actions import JUDGED, texts_of
-from rules.lint_reach import ever_in_force, living
+from rules.lint.actions import JUDGED, texts_of
+from rules.lint.reach import ever_in_force, living
 from rules.patterns import compile_pattern
 from rules.patterns.structure import flatten
 from rules.windows import Window
 from tests.rules.judging import NOW
-from tests.rules.test_lint import JUDGED_EVENTS, of_match, of_rule
+from tests.rules.lint.test_lint import JUDGED_EVENTS, of_match, of_rule
 
 if TYPE_CHECKING:
     from pathlib import Path

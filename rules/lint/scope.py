@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rules.lint_findings import Finding, Level, Subject
+from rules.lint.findings import Finding, Level, Subject
 from rules.rule_scope import narrows_what, narrows_who, tells_tool
 from rules.verdicts import VerdictKind
 
