@@ -130,8 +130,8 @@ def explain(rules: RuleSet, event: ChangeEvent, facts: Facts, at: datetime) -> E
 
 def laid_over(facts: Facts, given: Mapping[str, Any]) -> Facts:
     """Facts with others laid over them; what is given is no longer unknown."""
-    document = _merged(facts.document, given)
-    unknown = {path: why for path, why in facts.unknown.items() if not _has(document, path)}
+    document = with_facts(facts.document, given)
+    unknown = {path: why for path, why in facts.unknown.items() if not has_fact(document, path)}
     return Facts(document, unknown)
 
 
@@ -246,20 +246,3 @@ def _listed(values: Sequence[object]) -> str:
             return f"{', '.join(shown)}, and {len(values) - len(shown):,} more"
         shown.append(text)
     return ", ".join(shown)
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _has(document: Mapping[str, Any], path: str) -> bool:
-    node: Any = document
-    for part in path.split("."):
-        if not isinstance(node, dict) or part not in node:
-            return False
-        node = node[part]
-    return True

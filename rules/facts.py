@@ -117,6 +117,25 @@ def unlooked_facts(event: ChangeEvent, recent: RecentFacts | None = None) -> Fac
     return facts_of(event, table, NOT_LOOKED_UP, recent)
 
 
+def with_facts(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of facts with another laid over it, object by object."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = with_facts(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def has_fact(document: Mapping[str, Any], path: str) -> bool:
+    """Whether something stands at a dotted path of a document of facts."""
+    node: Any = document
+    for part in path.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
 def facts_from_event(event: ChangeEvent) -> dict[str, Any]:
     """The facts that are in the event itself; their paths and meanings are in ``rules.fact_schema``."""
     actor, resource, action = event.actor, event.resource, event.action

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rules.errors import EventError
 from rules.events import parse_event
 from rules.fact_schema import FACTS
-from rules.facts import STACK_TAG, Facts, facts_from_event
+from rules.facts import STACK_TAG, Facts, facts_from_event, has_fact, with_facts
 from rules.json_documents import read_json_object
 from rules.net import NetParts
 from rules.rulefile import DEFAULT_PACK, DEFAULT_PACK_NAME
@@ -270,14 +270,14 @@ def _event(source: YamlSource, index: int, test: RuleTest) -> ChangeEvent:
 
 def _facts(event: ChangeEvent, given: Mapping[str, Any], rules: RuleSet) -> Facts:
     """The facts of an event with those given laid over; looked-up facts that neither has are unknown."""
-    document = _laid_over(facts_from_event(event), given)
+    document = with_facts(facts_from_event(event), given)
     document.setdefault("windows", rules.windows_in_force(event.time))
     about_table = event.resource.type == "table"
     absent = _absent(document)
     unknown = {
         fact.path: NOT_GIVEN
         for fact in FACTS
-        if fact.looked_up and not _has(document, fact.path) and fact.path not in absent
+        if fact.looked_up and not has_fact(document, fact.path) and fact.path not in absent
         if about_table or not fact.path.startswith(_OF_TABLES)
     }
     return Facts(document, unknown)
@@ -286,28 +286,11 @@ def _facts(event: ChangeEvent, given: Mapping[str, Any], rules: RuleSet) -> Fact
 def _absent(document: dict[str, Any]) -> set[str]:
     """Looked-up facts that are known to be absent, by what is given of others; a stack's name stands in a tag."""
     absent = set()
-    if _has(document, "table.tags"):
+    if has_fact(document, "table.tags"):
         tags, origin = document["table"]["tags"], document["origin"]
         if isinstance(tags, dict) and isinstance(origin, dict) and STACK_TAG in tags:
             origin.setdefault("stack", tags[STACK_TAG])
         absent.add("origin.stack")
-    if _has(document, "backup.found") and document["backup"]["found"] is False:
+    if has_fact(document, "backup.found") and document["backup"]["found"] is False:
         absent.add("backup.ageHours")
     return absent
-
-
-def _has(document: Mapping[str, Any], path: str) -> bool:
-    node: Any = document
-    for part in path.split("."):
-        if not isinstance(node, dict) or part not in node:
-            return False
-        node = node[part]
-    return True
-
-
-def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
