@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rules.explain_words import resolution
-from rules.facts import NOT_LOOKED_UP, Facts
+from rules.facts import NOT_LOOKED_UP, Facts, has_fact, with_facts
 from rules.patterns.elements import ElementSearch
 from rules.patterns.fields import Field
 from rules.rulefile import DEFAULT_PACK_NAME
