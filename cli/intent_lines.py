@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from recovery.errors import DamagedObjectError
     from rules.intents import Intent
     from watcher.intent_usage import IntentUsage, UsedFor
 
@@ -65,6 +66,7 @@ def intent_lines(usage: IntentUsage) -> Group:
     rows.append(("covered", _count(usage)))
     lines: list[RenderableType] = [facts_grid(rows)]
     lines += _changes(usage.covered, with_ids=True)
+    lines += _declarer(usage)
     lines += _warnings(usage, with_ids=True)
     return Group(*lines)
 
@@ -74,6 +76,16 @@ def declared_lines(intent: Intent) -> Group:
     begins = f"from {moment(intent.starts)} " if intent.starts > intent.declared_at else ""
     what = f"{', '.join(intent.operations)} of {_what(intent)} by {intent.by}"
     return Group(_id(f"declared {intent.id}"), Text(f"{clean(what)}, {begins}until {moment(intent.until)}"))
+
+
+def damaged_lines(damaged: Iterable[DamagedObjectError]) -> Group:
+    """Two lines for each document that cannot be read: its key, whole, to copy; what is wrong with it."""
+    lines: list[RenderableType] = []
+    for one in damaged:
+        wrong = str(one).removeprefix(f"{one.key}: ")
+        lines.append(Text(f"damaged   {clean(one.key)}", style="red", no_wrap=True, overflow="ignore"))
+        lines.append(Padding(Text(clean(wrong), style="red"), (0, 0, 0, 4), expand=False))
+    return Group(*lines)
 
 
 def _entry(usage: IntentUsage) -> Iterable[RenderableType]:
@@ -93,6 +105,7 @@ def _entry(usage: IntentUsage) -> Iterable[RenderableType]:
     yield from _changes(shown)
     if len(usage.covered) > len(shown):
         yield _indented(f"and {len(usage.covered) - len(shown)} earlier ones", 6)
+    yield from _declarer(usage)
     yield from _warnings(usage)
 
 
@@ -107,6 +120,12 @@ def _count(usage: IntentUsage) -> str:
     number = len(usage.covered)
     allowed = f", {most} allowed" if most is not None else ""
     return f"{number or 'no'} change{'' if number == 1 else 's'}{allowed}"
+
+
+def _declarer(usage: IntentUsage) -> Iterable[RenderableType]:
+    """Nothing is wrong with it, but nobody else knew of the plan."""
+    if usage.self_declared:
+        yield _indented("declared by the actor himself")
 
 
 def _warnings(usage: IntentUsage, *, with_ids: bool = False) -> Iterable[RenderableType]:

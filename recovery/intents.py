@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from recovery.clock import compact
-from recovery.errors import ConflictError, ObjectNotFoundError
+from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
 from recovery.vault import body_of, document
 from rules.actions import Weight
-from rules.errors import NotFoundError, UnavailableError, UsageError
-from rules.intents import DELETE_STACK, DELETE_TABLE, Intent
+from rules.errors import NotFoundError, UnavailableError, UnsafeError, UsageError
+from rules.intents import DELETE_STACK, DELETE_TABLE, NEW, Intent, fits_anybody, fits_anything
 from rules.watched import WATCHED_ACTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from recovery.clock import Clock
-    from recovery.vault import Vault
+    from recovery.vault import StoredObject, Vault
 
 INTENTS = "intents/"
 LONGEST = timedelta(days=7)
 LATE_EVENTS = timedelta(days=7)
+_DAMAGED = "It covers nothing. Declare anew what is still to come, and find out who wrote to the vault."
+_SAY_WHY = "Say why with --reason; people will read it."
 _ATTEMPTS = 20
 _CLOSE = 0.6
 _ONE_DAY = timedelta(days=1)
@@ -72,6 +74,14 @@ class Declaration:
     request_token: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Intents, oldest first, and what is wrong with those that cannot be read."""
+
+    intents: tuple[Intent, ...]
+    damaged: tuple[DamagedObjectError, ...] = ()
+
+
 class IntentStore:
     """All intents of a vault. None lasts longer than ``longest``, from its declaration to its end."""
 
@@ -84,7 +94,7 @@ class IntentStore:
         """Store an intent.
 
         Raises UsageError for one that is too long, begins in the past, has no reason, names nothing, or is about
-        operations that nobody watches.
+        operations that nobody watches; UnsafeError for one that would explain whatever is done, or whoever does it.
         """
         now = self._clock()
         starts = declaration.starts or now
@@ -96,29 +106,30 @@ class IntentStore:
                 hint="The longest that is allowed is the setting intents.longest.",
             )
         if not declaration.reason.strip():
-            raise UsageError("an intent needs a reason", hint="Say why with --reason.")
+            raise UsageError("an intent needs a reason", hint=_SAY_WHY)
+        _check_breadth(declaration)
         for _ in range(_ATTEMPTS):
             intent = _intent(declaration, declared_by, now)
             try:
-                self._vault.put_new(self._key(intent.id), body_of(intent))
+                self._vault.put_new(_key(intent.id), body_of(intent))
             except ConflictError:
                 continue  # the same second and the same random number
             return intent
         raise UnavailableError("no id for the intent is free")
 
-    def all(self) -> list[Intent]:
-        """Every intent, oldest first. Raises DamagedObjectError naming one that cannot be read."""
-        return [document(Intent, self._vault.get(info.key)) for info in self._vault.list(INTENTS)]
+    def all(self) -> Listing:
+        """Every intent. Raises as the vault does."""
+        return self._listing()
 
-    def recent(self) -> list[Intent]:
+    def recent(self) -> Listing:
         """The intents that may still cover a change of the last days. Raises as ``all``.
 
         An intent's id begins with the time of its declaration, and none counts for longer than ``longest``,
         whoever wrote it there; the margin is for events that arrive late.
         """
         oldest = compact(self._clock() - self.longest - LATE_EVENTS)
-        infos = self._vault.list(INTENTS, after=f"{INTENTS}{oldest}")
-        return [self._bounded(document(Intent, self._vault.get(info.key))) for info in infos]
+        found = self._listing(after=f"{INTENTS}{oldest}")
+        return replace(found, intents=tuple(map(self._bounded, found.intents)))
 
     def get(self, intent_id: str) -> Intent:
         """One intent. Raises NotFoundError, DamagedObjectError."""
@@ -135,57 +146,105 @@ class IntentStore:
                 return intent
             revoked = intent.model_copy(update={"revoked_at": self._clock(), "revoked_by": revoked_by})
             try:
-                self._vault.replace(self._key(intent_id), body_of(revoked), etag)
+                self._vault.replace(_key(intent_id), body_of(revoked), etag)
             except ConflictError:
                 continue  # somebody else was faster: look at what it is now
             return revoked
         raise UnavailableError(f"intent {intent_id} changes faster than it can be revoked")
 
+    def _listing(self, after: str = "") -> Listing:
+        found: list[Intent] = []
+        damaged: list[DamagedObjectError] = []
+        for info in self._vault.list(INTENTS, after=after):
+            try:
+                found.append(_read(self._vault.get(info.key)))
+            except ObjectNotFoundError:
+                continue  # removed since it was listed
+            except DamagedObjectError as error:
+                damaged.append(error)
+        return Listing(tuple(found), tuple(damaged))
+
     def _stored(self, intent_id: str) -> tuple[Intent, str]:
         try:
-            stored = self._vault.get(self._key(intent_id))
+            stored = self._vault.get(_key(intent_id))
         except ObjectNotFoundError as error:
             raise NotFoundError(f"no intent {intent_id}", hint="See `safetynet intent list`.") from error
-        return document(Intent, stored), stored.etag
+        return _read(stored), stored.etag
 
     def _bounded(self, intent: Intent) -> Intent:
         latest = intent.declared_at + self.longest
         return intent if intent.until <= latest else intent.model_copy(update={"until": latest})
 
-    @staticmethod
-    def _key(intent_id: str) -> str:
-        return f"{INTENTS}{intent_id}.json"
+
+def _key(intent_id: str) -> str:
+    return f"{INTENTS}{intent_id}.json"
+
+
+def _read(stored: StoredObject) -> Intent:
+    """Raises DamagedObjectError, too, for a document that was copied: under two keys one intent would count twice."""
+    try:
+        intent = document(Intent, stored)
+    except DamagedObjectError as error:
+        error.hint = _DAMAGED
+        raise
+    if _key(intent.id) != stored.key:
+        raise DamagedObjectError(stored.key, f"says that it is intent {intent.id}", hint=_DAMAGED)
+    return intent
+
+
+def _check_breadth(declaration: Declaration) -> None:
+    """Raises UnsafeError for patterns that would silence the net as a whole."""
+    if fits_anybody(declaration.by):
+        raise UnsafeError(
+            f"--by {declaration.by} is everybody: whoever does it, it would not alert",
+            hint="Name who does it with --by: a role, a user or a person, or an ARN.",
+        )
+    both = bool(declaration.table and declaration.stack)
+    for kind, pattern, other in (
+        ("table", declaration.table, "stack"),
+        ("stack", declaration.stack, "table"),
+    ):
+        if fits_anything(pattern):
+            leave = f", or leave it out: --{other} is enough" if both else ""
+            raise UnsafeError(
+                f"--{kind} {pattern} is every {kind}: whichever it is, it would not alert",
+                hint=f"Say at least how the name of the {kind} begins: --{kind} 'preview-*'{leave}.",
+            )
 
 
 def _intent(declaration: Declaration, declared_by: str, now: datetime) -> Intent:
     # CloudTrail's times are whole seconds: a change in this very second counts as after it.
     second = now.replace(microsecond=0)
     try:
-        return Intent(
-            id=f"{compact(now)}-{secrets.token_hex(4)}",
-            table=declaration.table,
-            stack=declaration.stack,
-            by=declaration.by,
-            session=declaration.session,
-            source_identity=declaration.source_identity,
-            app=declaration.app,
-            request_token=declaration.request_token,
-            operations=_operations(declaration),
-            max_changes=declaration.max_changes,
-            account=declaration.account,
-            region=declaration.region,
-            starts=declaration.starts or second,
-            until=(declaration.starts or now) + declaration.lasts,
-            reason=declaration.reason,
-            ticket=declaration.ticket,
-            declared_by=declared_by,
-            declared_at=second,
+        return Intent.model_validate(
+            {
+                "id": f"{compact(now)}-{secrets.token_hex(4)}",
+                "table": declaration.table,
+                "stack": declaration.stack,
+                "by": declaration.by,
+                "session": declaration.session,
+                "source_identity": declaration.source_identity,
+                "app": declaration.app,
+                "request_token": declaration.request_token,
+                "operations": _operations(declaration),
+                "max_changes": declaration.max_changes,
+                "account": declaration.account,
+                "region": declaration.region,
+                "starts": declaration.starts or second,
+                "until": (declaration.starts or now) + declaration.lasts,
+                "reason": declaration.reason,
+                "ticket": declaration.ticket,
+                "declared_by": declared_by,
+                "declared_at": second,
+            },
+            context=NEW,
         )
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         said = f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"cannot declare this intent: {said}") from error
+        hint = _SAY_WHY if "reason" in said else ""
+        raise UsageError(f"cannot declare this intent: {said}", hint=hint) from error
 
 
 def _operations(declaration: Declaration) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ def days(first: date | None, last: date | None) -> Period:
     midnight = time(tzinfo=UTC)
     return Period(
         datetime.combine(first, midnight) if first else None,
-        datetime.combine(last, midnight) + timedelta(days=1) if last else None,
+        # The last day there is has no end that could be told.
+        datetime.combine(last, midnight) + timedelta(days=1) if last and last < date.max else None,
     )
 
 

@@ -31,6 +31,8 @@ _READ_ONLY_NAME = re.compile(rf"(?:{'|'.join(READ_ONLY_PREFIXES)})(?![a-z])")
 _DRY_RUN_ERRORS = frozenset({"DryRunOperation", "Client.DryRunOperation"})
 _AT = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
 
+# CloudTrail began in 2013; what lies this far off is no time, and the rest leaves room to look back and ahead.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _MISSING = re.compile(r"missing required field `(?P<key>[^`]*)`")
 
 _DETAIL_TYPE = b'"detail-type"'
@@ -136,6 +138,7 @@ class ChangeEvent(msgspec.Struct, frozen=True, dict=True):
         if self.document is not None:
             return self.document
         document: dict[str, Any] = msgspec.json.decode(self.text)
+        document.pop("facts", None)
         return document if "detail-type" in document else _envelope_of(self.record, document)
 
     @cached_property
@@ -187,6 +190,7 @@ def parse_event(document: Mapping[str, Any], net: NetParts = ANY_NET) -> ChangeE
     A call that could tamper with a net is an action only where it hits a part of ``net``.
     Raises EventError where fields are missing or of the wrong type, or the kind of event is unknown.
     """
+    _refuse_ambiguous(document)
     if "detail-type" in document or "detail" in document:
         if document.get("detail-type") in (API_CALL, API_CALL_IN_CHINA):
             call = _validated(ApiCallEnvelope, document, "EventBridge envelope with a CloudTrail record")
@@ -209,15 +213,37 @@ def parse_event(document: Mapping[str, Any], net: NetParts = ANY_NET) -> ChangeE
     )
 
 
+def _refuse_ambiguous(document: Mapping[str, Any]) -> None:
+    """Raise EventError for keys that a pattern would read in another way than the parser does.
+
+    EventBridge takes a dotted key for nested ones; where AWS names the keys none has a dot, so one there was put in
+    to be taken for another field. ``facts`` are ours.
+    """
+    detail = document.get("detail")
+    record = detail if isinstance(detail, dict) else document
+    identity = record.get("userIdentity")
+    context = identity.get("sessionContext") if isinstance(identity, dict) else None
+    parts = [document, record, identity, context]
+    if isinstance(context, dict):
+        parts += [context.get("sessionIssuer"), context.get("attributes")]
+    for part in parts:
+        if isinstance(part, dict) and "." in "".join(part):
+            name = next(name for name in part if "." in name)
+            raise EventError(short(f"a key with a dot where AWS writes none: {name!r}"))
+    if "facts" in document:
+        raise EventError("an event that brings facts of its own")
+
+
 def _in_utc(record: CloudTrailRecord) -> CloudTrailRecord:
     """The record with its time in UTC, which CloudTrail's are by definition; some tools leave the Z out."""
     time = record.event_time
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise EventError(
+            f"not a usable CloudTrail record: eventTime: outside the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
     if time.tzinfo is UTC:
         return record
-    try:
-        moved = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except OverflowError as error:
-        raise EventError("not a usable CloudTrail record: eventTime: outside the years 1 to 9999") from error
+    moved = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return msgspec.structs.replace(record, event_time=moved)
 
 

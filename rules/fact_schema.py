@@ -90,7 +90,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("backup.ageHours", _NUMBER, "how old the newest one was at the change", looked_up=True),
     Fact("intents", _TEXTS, "the ids of the declared intents that cover the change", looked_up=True),
     Fact("windows", _TEXTS, "the names of the change windows in force"),
-    Fact("recent.deletions", _NUMBER, "destructive changes by the same actor in the last 10 minutes, this one included",
+    Fact("recent.deletions", _NUMBER, "destructive changes by the same principal (a role in whatever session) in the last 10 minutes, this one included",
          looked_up=True),
     Fact("recent.weakened", _TEXTS, "what was weakened of the same resource in the last 24 hours (`protection-off` ...)",
          looked_up=True),

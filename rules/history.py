@@ -39,7 +39,9 @@ class RecentChanges:
         """The facts for an event that is no earlier than those before it; attempts that failed are not remembered."""
         weight = event.action.weight if event.action is not None and not event.failed else None
         place = (event.account, event.region, event.resource.name)
-        deletions = self._deletions[event.account, event.actor.arn or event.actor.label]
+        # A role's sessions are one principal: their names are the caller's to choose.
+        principal = event.actor.issuer or event.actor.role or event.actor.arn or event.actor.label
+        deletions = self._deletions[event.account, principal]
         _forget(deletions, event.time - DELETIONS_WITHIN)
         if weight is Weight.DESTRUCTIVE:
             deletions.append(event.time)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from rules.actors import ActorKind
 from rules.utc_time import UtcTime
 
 if TYPE_CHECKING:
@@ -22,6 +24,18 @@ BY_CLOUDFORMATION = frozenset({"cloudformation.amazonaws.com", "cloudformation.a
 # What CloudFormation does, and is told to have done, when it carries out a DeleteStack.
 _OF_A_STACKS_DELETION = frozenset({DELETE_TABLE, "ResourceStatusChange", "StackStatusChange"})
 _NAMED_BY_THEIR_TABLE = frozenset({"table", "backup"})
+# AWS's own roles are made under this path and nobody else's; a name that looks like one of them proves nothing.
+_SSO_ROLE, _AWS_ROLES = "AWSReservedSSO_", ":role/aws-reserved/"
+LEAST_REASON = 3
+# In the context of a validation: the intent is being declared, and not one that was stored by an earlier version.
+NEW = "new"
+# A character class, or what stands for any text.
+_WILDCARD = re.compile(r"\[!?\]?[^\]]*\]|[*?]")
+_ESCAPED = re.compile(r"\[([*?[])\]")
+_WORD = re.compile(r"\w+")
+_WORDS_OF_ARNS = frozenset(
+    {"arn", "aws", "iam", "sts", "role", "user", "assumed", "federated", "cn", "us", "gov"}
+)
 
 Pattern = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
 AnyOr = Annotated[str, Field(max_length=LONGEST_PATTERN)]
@@ -40,7 +54,7 @@ class IntentState(StrEnum):
 class Change:
     """What an intent is held against: one change, made of an event or of what an incident keeps of it.
 
-    ``names`` are the actor's ARN, name, role and session name. ``origin_stack`` is the name of the stack that the
+    ``names`` are what the actor can be named by (``names_of``). ``origin_stack`` is the name of the stack that the
     table belonged to, "" where it was none's or nobody knows. ``by_cloudformation`` is what AWS itself says, not
     the user agent. ``stack_intents`` are the intents that covered the deletion of the stack, where this is a call
     that CloudFormation made to carry it out.
@@ -73,7 +87,15 @@ def change_of(event: ChangeEvent, origin_stack: str = "") -> Change:
         resource_type=event.resource.type,
         resource_name=event.resource.name,
         origin_stack=origin_stack,
-        names=(actor.arn, actor.name, actor.role, actor.session),
+        names=names_of(
+            actor.kind,
+            arn=actor.arn,
+            issuer=actor.issuer,
+            role=actor.role,
+            name=actor.name,
+            account=actor.account,
+            at=event.account,
+        ),
         session=actor.session,
         source_identity=actor.source_identity,
         app=event.app,
@@ -82,12 +104,53 @@ def change_of(event: ChangeEvent, origin_stack: str = "") -> Change:
     )
 
 
+def names_of(
+    kind: str, *, arn: str, issuer: str, role: str, name: str, at: str, account: str = ""
+) -> tuple[str, ...]:
+    """What ``by`` is held against: what AWS set, and never what the caller chose himself.
+
+    The ARNs of the principal and of the role (or user) that its session is of, the name of the role or the IAM
+    user, and with single sign-on the person. A role session name and a federated user's name are free text, so
+    they stand in the ARN alone. A bare name says nothing about the account: it counts only where the principal's
+    own ``account`` is the one ``at`` which the change was made, or nobody knows it.
+    """
+    arns = tuple(one for one in (arn, issuer) if ":" in one)
+    own = account or next((_account_of(one) for one in arns), "")
+    if own not in {"", at}:
+        return arns
+    by_name = kind == ActorKind.IAM_USER or (kind == ActorKind.SSO and (not issuer or _AWS_ROLES in issuer))
+    bare = (role, name if by_name else "")
+    return (*arns, *dict.fromkeys(one for one in bare if one and ":" not in one))
+
+
+def fits_anything(pattern: str) -> bool:
+    """Whether a pattern of tables or stacks is nothing but wildcards. What is empty is no pattern."""
+    return bool(pattern) and not _said(pattern)
+
+
+def fits_anybody(pattern: str) -> bool:
+    """Whether a pattern of principals says nothing of who: wildcards, and what stands in the ARN of everybody."""
+    words = set(_WORD.findall(_said(pattern)))
+    if {":", "/"}.intersection(pattern):
+        words -= _WORDS_OF_ARNS
+    return bool(pattern) and not words
+
+
+def principal_of(arn: str) -> str:
+    """Whose ARN it is, whatever the session: the role of a plain session; with single sign-on the person."""
+    place, assumed, rest = arn.partition(":assumed-role/")
+    if not assumed or rest.startswith(_SSO_ROLE):
+        return arn
+    return f"{place}{assumed}{rest.partition('/')[0]}"
+
+
 class Intent(BaseModel):
     """Who plans to change what, until when, and why. Stored in the vault, never rewritten but to revoke it.
 
     All patterns are shell patterns (``preview-*``). ``table`` is held against the name of a table, ``stack``
     against that of a stack and of the stack that a table belonged to; with both, both must fit. ``by`` is held
-    against the actor's ARN, name, role and session name. What is empty means any.
+    against the actor's ARNs where it has a colon, as every ARN has, and otherwise against his bare names
+    (``names_of``). What is empty means any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -118,6 +181,14 @@ class Intent(BaseModel):
     def _names_something(self) -> Self:
         if not self.table and not self.stack:
             raise ValueError("a table or a stack must be named")
+        return self
+
+    @model_validator(mode="after")
+    def _says_why(self, info: ValidationInfo) -> Self:
+        """Asked of new ones only: what was declared by earlier versions stays on record as it is."""
+        visible = sum(one.isprintable() and not one.isspace() for one in self.reason)
+        if info.context == NEW and visible < LEAST_REASON:
+            raise ValueError(f"the reason has fewer than {LEAST_REASON} visible characters")
         return self
 
     def covers(self, change: Change | ChangeEvent, already: int = 0) -> bool:
@@ -184,7 +255,10 @@ class Intent(BaseModel):
         return _fits(self.table, change.resource_name) and _fits(self.stack, change.origin_stack)
 
     def _is_by(self, change: Change) -> bool:
-        return any(_matches(self.by, name) for name in change.names) and all(
+        # Held against an ARN, a bare ``*/ci`` would fit what is in it of free text: anybody's session name.
+        is_arn = ":" in self.by
+        named = any((":" in name) is is_arn and _matches(self.by, name) for name in change.names)
+        return named and all(
             _fits(pattern, said)
             for pattern, said in (
                 (self.session, change.session),
@@ -193,6 +267,18 @@ class Intent(BaseModel):
                 (self.request_token, change.request_token),
             )
         )
+
+
+def _said(pattern: str) -> str:
+    """What a pattern asks for by the letter; gaps are spaces. An escaped wildcard (``[*]``) is a letter."""
+    kept = _ESCAPED.sub("_", pattern)
+    return _WILDCARD.sub(" ", kept).strip()
+
+
+def _account_of(arn: str) -> str:
+    """``arn:partition:service:region:account:resource``."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) > 5 else ""  # noqa: PLR2004 - the six parts of an ARN
 
 
 def _fits(pattern: str, value: str) -> bool:

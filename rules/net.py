@@ -48,11 +48,12 @@ class NetParts:
             NetPart.FUNCTION: self.functions,
             NetPart.BACKUP_VAULT: self.backup_vaults,
         }[part]
+        names = [name.casefold() for name in (resource.name, resource.arn) if name]
         return any(
-            fnmatchcase(name, pattern)
+            fnmatchcase(name, spelled)
             for pattern in patterns
-            for name in (resource.name, resource.arn)
-            if name
+            for spelled in _spellings(pattern.casefold())
+            for name in names
         )
 
     def _owns_object(self, resource: Resource) -> bool:
@@ -63,6 +64,13 @@ class NetParts:
         return not resource.key or (
             resource.key.startswith(prefix) and not inside.startswith(COMING_AND_GOING)
         )
+
+
+def _spellings(pattern: str) -> tuple[str, ...]:
+    """A pattern, and of an ARN its name alone: most records name a part without its account and region."""
+    if not pattern.startswith("arn:"):
+        return (pattern,)
+    return (pattern, pattern.rpartition(":")[2].rpartition("/")[2])
 
 
 ANY_NET = NetParts()

@@ -43,10 +43,6 @@ def _versioning_off(request: Mapping[str, Any]) -> bool:
     return bool(member(request, "VersioningConfiguration", "Status") != "Enabled")
 
 
-def _rule_disabled(request: Mapping[str, Any]) -> bool:
-    return request.get("state") == "DISABLED"
-
-
 _VAULT = (
     ("DeleteBucket", "The vault's bucket deleted", "delete the vault's bucket"),
     ("PutBucketLifecycle", "The vault's lifecycle changed", "change the vault's lifecycle"),
@@ -81,10 +77,13 @@ _OTHERS = (
     (CLOUDTRAIL, NetPart.TRAIL, "UpdateTrail", "Trail changed", "change a trail"),
     (EVENTBRIDGE, NetPart.EVENT_RULE, "DisableRule", "Event rule disabled", "disable an event rule"),
     (EVENTBRIDGE, NetPart.EVENT_RULE, "DeleteRule", "Event rule deleted", "delete an event rule"),
+    (EVENTBRIDGE, NetPart.EVENT_RULE, "PutRule", "Event rule changed", "change an event rule"),
     (EVENTBRIDGE, NetPart.EVENT_RULE, "RemoveTargets", "Event rule lost a target", "take an event rule's target"),
     (SQS, NetPart.QUEUE, "DeleteQueue", "Event queue deleted", "delete an event queue"),
     (SQS, NetPart.QUEUE, "PurgeQueue", "Event queue emptied", "empty an event queue"),
     (LAMBDA, NetPart.FUNCTION, "DeleteFunction20150331", "Watcher's function deleted", "delete a watcher's function"),
+    (SQS, NetPart.QUEUE, "SetQueueAttributes", "Event queue changed", "change an event queue"),
+    (LAMBDA, NetPart.FUNCTION, "PutFunctionConcurrency20171031", "Watcher's function throttled", "throttle a watcher's function"),
     (LAMBDA, NetPart.FUNCTION, "DeleteFunction", "Watcher's function deleted", "delete a watcher's function"),
     (AWS_BACKUP, NetPart.BACKUP_VAULT, "DeleteRecoveryPoint", "Recovery point deleted", "delete a recovery point"),
     (AWS_BACKUP, NetPart.BACKUP_VAULT, "DeleteBackupVault", "Backup vault deleted", "delete a backup vault"),
@@ -101,12 +100,4 @@ NET_ACTIONS: tuple[Action, ...] = (
         _versioning_off,
     ),
     *(_action(source, name, part, past, f"Attempt to {attempt}") for source, part, name, past, attempt in _OTHERS),
-    _action(
-        EVENTBRIDGE,
-        "PutRule",
-        NetPart.EVENT_RULE,
-        "Event rule disabled",
-        "Attempt to disable an event rule",
-        _rule_disabled,
-    ),
 )  # fmt: skip

@@ -118,6 +118,14 @@ def _named(kind: str, *keys: str) -> Callable[[CloudTrailRecord], Resource]:
     return read
 
 
+def _function(record: CloudTrailRecord) -> Resource:
+    """A function by its name, its ARN or a part of it (``<account>:function:<name>``), with or without a version."""
+    asked = _first(record.request, "functionName")
+    name = asked.rpartition("function:")[2].partition(":")[0]
+    arn = asked if _is_arn(asked) else next(iter(_arns(record)), "")
+    return Resource("function", name or _last_part(arn), arn)
+
+
 def _queue(record: CloudTrailRecord) -> Resource:
     url = _first(record.request, "queueUrl", "QueueUrl")
     return Resource("queue", url.rstrip("/").rpartition("/")[2], next(iter(_arns(record)), ""))
@@ -136,7 +144,7 @@ _READERS: dict[str, Callable[[CloudTrailRecord], Resource]] = {
     CLOUDTRAIL: _named("trail", "name", "trailName"),
     EVENTBRIDGE: _named("event-rule", "name", "rule"),
     SQS: _queue,
-    LAMBDA: _named("function", "functionName"),
+    LAMBDA: _function,
     AWS_BACKUP: _of_aws_backup,
 }
 

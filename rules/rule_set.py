@@ -30,11 +30,7 @@ class RuleSet:
         # What a rule comes to where its pattern is all there is to it.
         self._plain = [Judged(rule, RuleState.COUNTS) if _is_plain(rule) else None for rule in self.rules]
         self._asking_facts = self._index.asking_facts | self._index.bits_of(
-            frozenset(
-                number
-                for number, rule in enumerate(self.rules)
-                if rule.unless is not None and any(map(asks_facts, rule.unless.fields))
-            )
+            number for number, rule in enumerate(self.rules) if any(map(asks_facts, _always_asked(rule)))
         )
 
     def judge(
@@ -140,6 +136,13 @@ def _is_plain(rule: CompiledRule) -> bool:
     return not conditions and rule.verdict is not VerdictKind.INTENTIONAL
 
 
+def _always_asked(rule: CompiledRule) -> frozenset[str]:
+    """What has to be known of a rule by whichever alternative it matches: to silence it may rest on nothing unknown."""
+    if rule.verdict is VerdictKind.INTENTIONAL:
+        return rule.fields
+    return rule.unless.fields if rule.unless is not None else frozenset()
+
+
 def _is_over(rule: CompiledRule, at: datetime) -> bool:
     return rule.expires is not None and rule.expires <= at
 
@@ -149,7 +152,7 @@ def _silencing(rule: CompiledRule, event: ChangeEvent, facts: Facts) -> Judged:
     if event.action is not None and event.action.weight is Weight.TAMPERING:
         why = "tampering with the safety net is never intentional by rule"
         return Judged(rule, RuleState.TAMPERING, why)
-    if rests_on_tool_alone(rule.match):
+    if rests_on_tool_alone(rule.match, rule.unless):
         why = "it asks for a tool alone, and anybody can claim to use one"
         return Judged(rule, RuleState.TOOL_ALONE, why)
     why = _rests_on(facts, rule.fields)

@@ -79,7 +79,7 @@ class RuleTestResult:
 
     @property
     def passed(self) -> bool:
-        """Whether everything that was expected came."""
+        """Whether everything that was expected came, of an event that is judged."""
         return not self.differences
 
 
@@ -119,7 +119,7 @@ def prepare_tests(
     for source, index, test in loaded.tests:
         if (files is None or source.path in files) and named.lower() in test.name.lower():
             try:
-                event = _event(source, index, test)
+                event = event_of_test(source, index, test)
             except FileFaultsError as error:
                 faults.extend(error.faults)
             else:
@@ -134,7 +134,7 @@ def run_test(rules: RuleSet, prepared: PreparedTest, at: datetime) -> RuleTestRe
     """One test against some rules."""
     judged = rules.judge_each(prepared.event, prepared.facts, at)
     verdict = resolve(prepared.event, judged)
-    found = differences(prepared.test, verdict)
+    found = [*_never_judged(prepared.event), *differences(prepared.test, verdict)]
     return RuleTestResult(
         prepared.test.name,
         f"{prepared.place.path}:{prepared.place.line}",
@@ -143,6 +143,19 @@ def run_test(rules: RuleSet, prepared: PreparedTest, at: datetime) -> RuleTestRe
         tuple(_explanations(prepared, verdict, judged)) if found else (),
         frozenset(one.rule.id for one in judged if one.state is RuleState.COUNTS),
     )
+
+
+def _never_judged(event: ChangeEvent) -> Iterator[str]:
+    """Why the watcher asks no rule about an event: whatever a test of one expects, it shows nothing."""
+    if event.alerting:
+        return
+    if event.action is None:
+        why = "is nothing that is watched"
+    elif event.read_only:
+        why = "was a dry run, which changes nothing"
+    else:
+        why = "only explains other changes"
+    yield f"the watcher does not judge such an event: {event.title} {why}"
 
 
 def differences(test: RuleTest, verdict: Verdict) -> list[str]:
@@ -193,8 +206,6 @@ def uncovered_rules(
 
 
 def _explanations(prepared: PreparedTest, verdict: Verdict, judged: Sequence[Judged]) -> Iterator[str]:
-    if not prepared.event.alerting:
-        yield f"the watcher passes this event over: {prepared.event.title} does not alert by itself"
     for hit in verdict.hits:
         yield f"counted: {hit.rule_id} ({hit.verdict}, {hit.severity}): {hit.text}"
     for hit in verdict.outweighed:
@@ -248,7 +259,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _event(source: YamlSource, index: int, test: RuleTest) -> ChangeEvent:
+def event_of_test(source: YamlSource, index: int, test: RuleTest) -> ChangeEvent:
+    """The event of a test, from its file or as it is written. Raises FileFaultsError where it cannot be used."""
     place: list[str | int] = ["tests", index, "event"]
     document = test.event
     if isinstance(document, str):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rules.errors import PatternError, UsageError
 from rules.named_lists import lists_in, with_lists, written_steps
-from rules.pattern_places import steps_to
+from rules.pattern_places import empty_lists, steps_to
 from rules.patterns import compile_pattern
 from rules.rule_schema import Rule, RuleFile, RuleTest
 from rules.rule_set import RuleSet
@@ -192,9 +192,9 @@ def _compile(
         if pattern is None:
             continue
         place: list[str | int] = ["rules", index, key]
-        missing = _missing_lists(source, place, pattern, shared)
-        if missing:
-            faults += missing if shared.complete else []
+        unusable = _unusable_lists(source, place, pattern, shared)
+        if unusable:
+            faults += unusable if shared.complete else []
             continue
         written[key] = with_lists(pattern, shared.lists)
         try:
@@ -215,11 +215,14 @@ def _compile(
     return [compiled], faults
 
 
-def _missing_lists(source: YamlSource, place: list[str | int], pattern: Any, shared: _Shared) -> list[Fault]:
+def _unusable_lists(source: YamlSource, place: list[str | int], pattern: Any, shared: _Shared) -> list[Fault]:
     return [
         source.fault([*place, *steps], f"no list {name[:80]!r}{did_you_mean(name, shared.lists)}")
         for name, steps in lists_in(pattern)
         if name not in shared.lists
+    ] + [
+        source.fault([*place, *steps], f"list {name!r} is empty, and an empty array is refused")
+        for name, steps in empty_lists(pattern, shared.lists)
     ]
 
 

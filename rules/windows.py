@@ -11,7 +11,8 @@
 
 A window is in force from its start, inclusive, to its end, exclusive. Weekly ranges go by the clock on the wall, so
 that they are an hour longer or shorter on the two days a year on which the clock is changed; a range that ends at
-or before its start ends on the next day. Cron expressions are read by cronsim, as Debian's cron reads them.
+or before its start ends on the next day. A cron window begins by the clock on the wall, once where an hour comes twice,
+and lasts what it says. Cron expressions are read by cronsim, as Debian's cron reads them.
 Nothing here looks at a clock: the time is handed in.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,6 +41,7 @@ _WHOLE_DAY = 24 * 60
 _RANGE = re.compile(r"(?P<days>[a-z,-]+)(?:\s+(?P<from>\d\d:\d\d)-(?P<to>\d\d:\d\d))?")
 _DURATION = re.compile(r"([1-9]\d{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_CRON_FIELDS = 5
 
 
 def parse_duration(text: str) -> timedelta:
@@ -52,6 +54,11 @@ def parse_duration(text: str) -> timedelta:
 
 def checked_cron(expression: str) -> str:
     """A cron expression as it is. Raises ValueError for what cronsim cannot read, and for one that never comes."""
+    if len(expression.split()) != _CRON_FIELDS:  # cronsim takes a sixth, of seconds, in front
+        raise ValueError(
+            "not a cron expression: it has five fields, which are minute, hour, day of the month, month and"
+            f" day of the week, and not {len(expression.split())}"
+        )
     try:
         next(CronSim(expression, datetime(2026, 1, 1)))  # noqa: DTZ001 - only to see whether it parses
     except CronSimError as error:
@@ -182,9 +189,9 @@ class Window(BaseModel):
     def in_force(self, at: datetime) -> bool:
         """Whether a time (aware) is inside the window."""
         try:
-            local = at.astimezone(ZoneInfo(self.timezone))
             if self.cron is not None and self.lasts is not None:
-                return self._begun_by_cron(local, self.cron, self.lasts)
+                return self._begun_by_cron(at.astimezone(UTC), self.cron, self.lasts)
+            local = at.astimezone(ZoneInfo(self.timezone))
             return any(self._in_range(local.replace(tzinfo=None), weekly) for weekly in self.weekly)
         except OverflowError:  # the first or last day there is
             return False
@@ -198,16 +205,40 @@ class Window(BaseModel):
                     return True
         return False
 
-    def _begun_by_cron(self, local: datetime, cron: str, lasts: timedelta) -> bool:
-        # Backwards from a minute later, since a window that begins at this very moment is in force.
-        for start in CronSim(cron, local + timedelta(minutes=1), reverse=True):
-            if start > local:
-                continue
-            if start <= local - lasts:
+    def _begun_by_cron(self, at: datetime, cron: str, lasts: timedelta) -> bool:
+        """Whether it began within ``lasts`` before a time in UTC: two times of one zone compare by the clock on the wall."""
+        zone = ZoneInfo(self.timezone)
+        earliest = at - lasts
+        moment = _latest_on_the_wall(at.astimezone(zone))
+        while moment.astimezone(UTC) > earliest:
+            for start in CronSim(cron, moment, reverse=True):
+                began = start.astimezone(UTC)
+                if began > at:
+                    continue
+                if began <= earliest:
+                    return False
+                excepted = [days.first for days in self.except_ if days.first <= start.date() <= days.last]
+                if not excepted:
+                    return True
+                # All those days at once: an expression may come every minute of them.
+                moment = datetime.combine(min(excepted), time.min, zone)
+                break
+            else:
                 return False
-            if not self._excepted(start.date()):
-                return True
         return False
 
     def _excepted(self, day: date) -> bool:
         return any(days.first <= day <= days.last for days in self.except_)
+
+
+def _latest_on_the_wall(local: datetime) -> datetime:
+    """A time behind all that the clock on the wall has shown by then.
+
+    A minute later, since a window that begins at this very moment is in force; and where the clock was put back and
+    shows an hour again, by as much later.
+    """
+    put_back = timedelta()
+    if local.fold:
+        before, since = local.replace(fold=0).utcoffset(), local.utcoffset()
+        put_back = (before or timedelta()) - (since or timedelta())
+    return local + timedelta(minutes=1) + put_back

@@ -91,7 +91,7 @@ class VaultFacts:
 
     def look_around(self, event: ChangeEvent) -> Surroundings:
         """See FactsSource.look_around."""
-        declared = self._declared()
+        declared, unread = self._declared()
         table = self._table(event)
         stack = table.subject.tags.get(STACK_TAG, "") or stack_name(event.resource.stack)
         incident = incident_id(event)
@@ -107,7 +107,7 @@ class VaultFacts:
             recovery_unknown=table.recovery_unknown,
             origin_stack=stack,
             intents=coverage.intents,
-            notes=coverage.notes,
+            notes=(*coverage.notes, *unread),
         )
 
     def _table(self, event: ChangeEvent) -> _Table:
@@ -132,12 +132,17 @@ class VaultFacts:
         points = tuple(_point(backup, event) for backup in backups[:SHOWN_RECOVERY_POINTS])
         return _Table(facts, described, points)
 
-    def _declared(self) -> Sequence[Intent] | Unknown:
+    def _declared(self) -> tuple[Sequence[Intent] | Unknown, tuple[str, ...]]:
+        """The declared intents, with a note for each that cannot be read: that one covers nothing, the others do."""
         try:
-            return self._intents.recent()
+            listing = self._intents.recent()
         except SafetyNetError as error:
             log.warning("intents cannot be read: %s", error)
-            return Unknown(str(error))
+            return Unknown(str(error)), ()
+        for damaged in listing.damaged:
+            log.warning("an intent is damaged: %s", damaged)
+        notes = tuple(f"A declared intent is damaged and covers nothing: {one}" for one in listing.damaged)
+        return listing.intents, notes
 
     def _backups(self, event: ChangeEvent) -> Sequence[Manifest] | Unknown:
         """The newest whole backups from before the event."""
@@ -175,7 +180,7 @@ def _table_facts(backups: Sequence[Manifest] | Unknown) -> TableFacts:
     if isinstance(backups, Unknown):
         return TableFacts(backups, backups, backups, backups, backups)
     if not backups:
-        nothing = Unknown("the table is gone and has no backup to look into")
+        nothing = Unknown("there is no backup to look into")
         return TableFacts(nothing, nothing, nothing, None, nothing)
     newest = backups[0]
     no_tags = Unknown("the tags of the newest backup could not be read")

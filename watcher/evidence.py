@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rules.errors import EventError, IntegrityError, NotFoundError
 from rules.events import parse_event
@@ -18,6 +18,25 @@ _HINT = (
     "It was opened before incidents kept them. Save the event from CloudTrail (the event history's JSON will do) "
     "and give that file instead."
 )
+
+
+# A document that is nested deeper cannot be stored.
+MOST_LEVELS = 100
+
+
+def kept_event(event: ChangeEvent) -> dict[str, Any]:
+    """The event as an incident keeps it: as it came, but nothing of one that is nested absurdly deep."""
+    level: list[Any] = [event.envelope]
+    for _ in range(MOST_LEVELS):
+        level = [
+            below
+            for node in level
+            for below in (node.values() if isinstance(node, dict) else node)
+            if isinstance(below, (dict, list))
+        ]
+        if not level:
+            return event.envelope
+    return {}
 
 
 def evidence(incident: Incident, event_id: str = "", net: NetParts = ANY_NET) -> tuple[ChangeEvent, Facts]:

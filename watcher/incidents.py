@@ -112,6 +112,7 @@ class Person(_Document):
     user_agent: str = ""
     name: str = ""
     role: str = ""
+    issuer: str = ""
     session: str = ""
     source_identity: str = ""
     app: str = ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recovery.errors import DamagedObjectError
 from rules.errors import SafetyNetError
-from rules.intents import BY_CLOUDFORMATION, DELETE_STACK, Change
+from rules.intents import BY_CLOUDFORMATION, DELETE_STACK, Change, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,7 +162,14 @@ def _entry(incident: Incident) -> LedgerEntry | None:
         resource_type=incident.subject.type,
         resource_name=incident.subject.name,
         origin_stack=note.origin_stack,
-        names=(actor.arn, actor.name, actor.role, actor.session),
+        names=names_of(
+            actor.kind,
+            arn=actor.arn,
+            issuer=actor.issuer,
+            role=actor.role,
+            name=actor.name,
+            at=incident.account,
+        ),
         session=actor.session,
         source_identity=actor.source_identity,
         app=actor.app,

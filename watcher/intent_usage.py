@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rules.intents import IntentState
+from rules.intents import IntentState, principal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rules.intents import Intent
+    from rules.intents import Change, Intent
     from watcher.intent_ledger import IntentLedger, LedgerEntry
 
 # How long before its declaration a change still looks as if it was the reason for it.
@@ -54,6 +54,7 @@ class IntentUsage:
     beyond: tuple[UsedFor, ...]
     before: tuple[UsedFor, ...]
     counted: int
+    self_declared: bool = False
 
     @property
     def over_used(self) -> bool:
@@ -81,6 +82,7 @@ class IntentUsage:
             "over_used": self.over_used,
             "unused": self.unused,
             "after_the_fact": self.after_the_fact,
+            "self_declared": self.self_declared,
         }
 
 
@@ -113,7 +115,15 @@ def _usage(intent: Intent, entries: Sequence[LedgerEntry], now: datetime) -> Int
         beyond=tuple(map(_used_for, beyond)),
         before=tuple(map(_used_for, before)),
         counted=sum(intent.counts(entry.change) for entry in (*covered, *beyond)),
+        self_declared=any(_is_by_who_declared(intent, entry.change) for entry in covered),
     )
+
+
+def _is_by_who_declared(intent: Intent, change: Change) -> bool:
+    """Whether the principal that made the change had declared it himself, in whatever session."""
+    # Bare names are of any account, and say nothing here.
+    arns = (name for name in change.names if ":" in name)
+    return principal_of(intent.declared_by) in map(principal_of, arns)
 
 
 def _used_for(entry: LedgerEntry) -> UsedFor:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from rules.errors import EventError
 from rules.events import parse_event_json
 from rules.net import ANY_NET
+from rules.screen import records_in
 from rules.verdicts import Severity, VerdictKind
+from watcher.evidence import kept_event
 from watcher.incidents import (
     EventNote,
     Incident,
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from recovery.clock import Clock
-    from rules.errors import EventError
     from rules.events import ChangeEvent
     from rules.net import NetParts
     from rules.rule_set import RuleSet
@@ -66,8 +68,31 @@ class Pipeline:
         """Whether incidents can be stored: asked before anything is received. Raises as the vault does."""
         self._incidents.check()
 
+    def take_all(self, body: bytes) -> list[Incident]:
+        """Take in a message that holds one event or a batch of them, such as a notification of SNS or of a trail.
+
+        Raises as ``take``. What can be understood of a batch is stored even where some of it cannot be: then
+        EventError comes at the end, the message is not acknowledged, and to take it in again changes nothing.
+        """
+        try:
+            bodies = list(records_in(body))
+        except EventError:
+            bodies = [body]  # one event, or none: ``take`` says which
+        taken: list[Incident] = []
+        fault: EventError | None = None
+        for one in bodies:
+            try:
+                incident = self.take(one)
+            except EventError as error:
+                fault = fault or error
+            else:
+                taken += [incident] if incident is not None else []
+        if fault is not None:
+            raise fault
+        return taken
+
     def take(self, body: bytes) -> Incident | None:
-        """Take in one message; when this returns, its incident is stored and it may be acknowledged.
+        """Take in one event; when this returns, its incident is stored and it may be acknowledged.
 
         None: the event is none of ours (read-only, not watched, or only there to explain others). Raises
         EventError for a message that cannot be understood (see ``take_unreadable``) and whatever the vault
@@ -159,6 +184,7 @@ def _person(event: ChangeEvent) -> Person:
         user_agent=event.user_agent[:1000],
         name=actor.name,
         role=actor.role,
+        issuer=actor.issuer,
         session=actor.session,
         source_identity=actor.source_identity,
         app=event.app[:1000],
@@ -176,7 +202,7 @@ def _note(event: ChangeEvent, surroundings: Surroundings, now: datetime) -> Even
         error_message=event.error_message,
         origin_stack=surroundings.origin_stack,
         request_token=event.request_token,
-        event=event.envelope,
+        event=kept_event(event),
         facts=dict(surroundings.facts.document),
         unknown=dict(surroundings.facts.unknown),
     )
@@ -185,12 +211,23 @@ def _note(event: ChangeEvent, surroundings: Surroundings, now: datetime) -> Even
 def _with_event(incident: Incident, fresh: Incident, event: ChangeEvent) -> Incident:
     """The same event again changes nothing; another one of the same cause is added.
 
-    If it alerts and what was known did not, its incident takes over: nothing suspicious hides in a quiet one.
+    If it alerts and what was known did not, its incident takes over: nothing suspicious hides in a quiet one. If it is
+    worse than what was known, it says from then on how bad the incident is, and why.
     """
     if any(note.id == event.id for note in incident.events):
         return incident
     intents = tuple(dict.fromkeys((*incident.intents, *fresh.intents)))
     if fresh.alerted and not incident.alerted:
         incident = fresh.model_copy(update={"events": incident.events, "timeline": incident.timeline})
+    elif fresh.alerted and fresh.severity.rank > incident.severity.rank:
+        incident = incident.model_copy(
+            update={
+                "title": fresh.title,
+                "verdict": fresh.verdict,
+                "severity": fresh.severity,
+                "rules": fresh.rules,
+                "reasons": tuple(dict.fromkeys((*fresh.reasons, *incident.reasons))),
+            }
+        )
     added = incident.model_copy(update={"events": (*incident.events, *fresh.events), "intents": intents})
     return added.with_moment(event.time, event.actor.label, event.title)

@@ -20,7 +20,7 @@ _STACK_DELETED = "stack-deleted"
 
 
 def recent_facts(ledger: IntentLedger, event: ChangeEvent, stack: str, incident_id: str) -> RecentFacts:
-    """The facts for an event; ``stack`` is the name of the stack its table belongs to, "" where it has none.
+    """The facts for an event; ``stack`` is the name of the stack its table belongs to, "" where nobody knows of one.
 
     The event's own incident is left out. Never raises: what cannot be read is unknown.
     """
@@ -43,12 +43,12 @@ def recent_facts(ledger: IntentLedger, event: ChangeEvent, stack: str, incident_
 
 
 def _deletions(before: Sequence[LedgerEntry], event: ChangeEvent) -> int:
-    """Destructive changes by the same principal, in whatever session name the event has."""
+    """Destructive changes by the same principal; a role's sessions are one, since their names are the caller's."""
+    principals = {name for name in (event.actor.arn, event.actor.role) if name}
     return sum(
         entry.weight == Weight.DESTRUCTIVE
         and entry.change.time >= event.time - DELETIONS_WITHIN
-        and bool(event.actor.arn)
-        and event.actor.arn in entry.change.names
+        and not principals.isdisjoint(entry.change.names)
         for entry in before
     )
 
@@ -61,10 +61,12 @@ def _weakened(before: Sequence[LedgerEntry], event: ChangeEvent) -> tuple[str, .
     )
 
 
-def _stack_deleted(before: Sequence[LedgerEntry], event: ChangeEvent, stack: str) -> bool:
+def _stack_deleted(before: Sequence[LedgerEntry], event: ChangeEvent, stack: str) -> bool | Unknown:
+    """Unknown where nobody knows the stack: the table may well have gone with it."""
+    if not stack:
+        return Unknown("nobody knows the stack that the table belongs to")
     return any(
         entry.kind == _STACK_DELETED
-        and bool(stack)
         and entry.change.resource_name == stack
         and entry.change.time >= event.time - STACK_DELETED_WITHIN
         for entry in before

@@ -102,7 +102,7 @@ class Watcher:
 
     def _handle(self, delivery: Delivery) -> bool:
         try:
-            incident = self._pipeline.take(delivery.body)
+            incidents = self._pipeline.take_all(delivery.body)
         except EventError as error:
             log.error("message %s cannot be understood: %s", delivery.id, error)  # noqa: TRY400 - no traceback
             return self._poison(delivery, error)
@@ -113,7 +113,7 @@ class Watcher:
             log.exception("message %s could not be handled", delivery.id)
             return self._poison(delivery, EventError(f"not handled: {type(error).__name__}"))
         self._source.acknowledge(delivery)
-        if incident is not None:
+        for incident in incidents:
             self._deliver(incident)
             self.on_incident(incident)
         return True

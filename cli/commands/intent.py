@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.composition import build
-from cli.intent_lines import declared_lines, intent_lines, intents_list
+from cli.intent_lines import damaged_lines, declared_lines, intent_lines, intents_list
 from cli.options import Config, Json, Profile, Region
 from cli.rendering import print_json, stderr, stdout
 from recovery.intents import ALWAYS_ALERTING, Declaration
@@ -35,7 +35,7 @@ def intent() -> None:
 )
 def declare(
     *,
-    by: Annotated[str, typer.Option("--by", help="Principal: ARN, user, role or session, or a pattern.")],
+    by: Annotated[str, typer.Option("--by", help="Principal: role, user, SSO person or ARN, or a pattern.")],
     lasts: Annotated[str, typer.Option("--for", metavar="2h", help="How long: 30m, 2h, 1d.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; people will read it.")],
     table: Annotated[str, typer.Option("--table", help="Table name or shell pattern.")] = "",
@@ -114,17 +114,25 @@ def list_intents(
     profile: Profile = "",
     region: Region = "",
 ) -> None:
-    """List declared intents: what each covered, and which were over-used, unused or declared after the fact."""
+    """List declared intents: what each covered, and which were over-used, unused or declared after the fact.
+
+    One that cannot be read covers nothing: it is named after the others, and the exit code is 13.
+    """
     net = build(config, profile, region)
     now = net.clock()
-    found = [one for one in net.intents.all() if everything or one.state(now) in _TO_COME]
+    listing = net.intents.all()
+    found = [one for one in listing.intents if everything or one.state(now) in _TO_COME]
     usages = usage_of(found, IntentLedger(net.incidents), now)
     if as_json:
         print_json([usage.document() for usage in usages])
     elif usages:
         stdout().print(intents_list(usages), crop=False)
-    else:
+    elif not listing.damaged:
         stdout().print("no intents" if everything else "no active intents")
+    if listing.damaged:
+        if not as_json:
+            stdout().print(damaged_lines(listing.damaged), crop=False)
+        raise listing.damaged[0]
 
 
 @app.command(epilog="Example: safetynet intent show 20261123T020000Z-1a2b3c4d")

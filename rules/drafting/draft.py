@@ -17,6 +17,7 @@ from rules.actors import ActorKind
 from rules.drafting.inline_tests import Drafted, DraftedTests
 from rules.drafting.names import (
     PRODUCTION_TAGS,
+    PRODUCTION_WORDS,
     job_session,
     looks_like_production,
     production_names,
@@ -41,6 +42,7 @@ DEFAULT_SCHEMA = "rules.schema.json"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _NAMED = frozenset({ActorKind.ASSUMED_ROLE, ActorKind.SSO, ActorKind.IAM_USER, ActorKind.FEDERATED})
 _LONGEST_SHOWN = 100
+_LONGEST_NAME, _PRODUCTION = 100, "-production"
 _BY_HAND = "Write the rule by hand if it must be; see docs/rules.md."
 
 
@@ -130,15 +132,17 @@ class _Draft:
         )
         change = event.action.change if event.action else ""
         self._id = options.rule_id or rule_id_of(change, self._prefix or event.resource.name)
+        # Names of lists are unique over all files, as ids are; the default pack's own may be switched off.
+        self._list = f"{self._id[: _LONGEST_NAME - len(_PRODUCTION)]}{_PRODUCTION}"
 
     def text(self, at: datetime) -> str:
         """The whole file."""
         rule = self._rule(at)
         drafted = Drafted(self._id, rule["match"], self._prefix, self._stack, self._stack_prefix, self._tags)
         tests = DraftedTests(self._event, drafted, self._known, asks_tags=self._asks_tags)
-        return written(
-            {"version": 1, "rules": [rule], "tests": tests.documents()}, self._notes(), self._heading()
-        )
+        lists = {"lists": {self._list: list(PRODUCTION_WORDS)}} if self._asks_tags else {}
+        document = {"version": 1, **lists, "rules": [rule], "tests": tests.documents()}
+        return written(document, self._notes(), self._heading())
 
     def _heading(self) -> list[str]:
         event = self._event
@@ -172,7 +176,8 @@ class _Draft:
         # One call may do several things: UpdateTable takes a protection, an index or a replica away.
         several = len({action.change for action in ACTIONS_BY_CALL.get(call, ())}) > 1
         return {
-            "detail": {"eventSource": [event.event_source], "eventName": [event.event_name]},
+            # No two watched services have a call of one name, and the watcher asks no rule about any other.
+            "detail": {"eventName": [event.event_name]},
             "facts": {
                 **({"change": [event.action.change]} if several and event.action else {}),
                 "failed": [False],
@@ -210,8 +215,7 @@ class _Draft:
                 operators = [operator for operator, _ in production_names(name)]
                 found.append({"facts": {path[0]: {path[1]: operators}}})
         if self._asks_tags:
-            production = {"prefix": {"equals-ignore-case": "prod"}}
-            tags = {"$or": [{key: [dict(production)]} for key in PRODUCTION_TAGS]}
+            tags = {"$or": [{key: [{"list": self._list}]} for key in PRODUCTION_TAGS]}
             found.append({"facts": {"table": {"tags": tags}}})
         if not found:
             return {}

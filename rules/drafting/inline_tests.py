@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from rules.drafting.names import PRODUCTION_TAGS, job_session, production_names
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _ELSE = ("somebody-else", "nobody-we-know")
 _OTHER_ACCOUNTS = ("999999999999", "888888888888")
 _OTHER_REGIONS = ("ap-southeast-2", "us-west-1")
-# It has tables, too, and calls of the same names.
-_OTHER_SERVICE, _OTHER_CHANGE = "glue.amazonaws.com", "table-restored"
+_OTHER_CHANGE = "table-restored"
+_PRODUCTION = ("prod", "Production", "PRD", "live")
 _LONGEST_REQUEST = 1500
 _MOST_TAGS = 10
 
@@ -100,9 +101,6 @@ class DraftedTests:
             if action.event_source == event.event_source and action.event_name != event.event_name
         )
         yield self._not("another call is not", {"eventName": name}, same)
-        yield self._not(
-            "a call of that name to another service is not", {"eventSource": _OTHER_SERVICE}, same
-        )
         if change:
             yield self._not("another change by the same call is not", {}, {"change": _OTHER_CHANGE})
 
@@ -119,8 +117,8 @@ class DraftedTests:
         for _, end in production_names(stack) if self.drafted.stack_prefix else ():
             like = {"origin": {"stack": f"{self.drafted.stack_prefix}{end}"}}
             yield self._not(f"a stack like {end} is not", {}, like)
-        for key in PRODUCTION_TAGS if self.asks_tags else ():
-            yield self._not(f"the tag {key} of production is not", {}, {"table": {"tags": {key: "prod"}}})
+        for key, value in zip(PRODUCTION_TAGS, cycle(_PRODUCTION), strict=False) if self.asks_tags else ():
+            yield self._not(f"the tag {key} of production is not", {}, {"table": {"tags": {key: value}}})
 
     def _not(self, name: str, changes: dict[str, Any], facts: dict[str, Any] | None = None) -> dict[str, Any]:
         return {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from rules.patterns import compile_pattern
 
 # A number behind one of these words changes from one environment to the next.
 EPHEMERAL = frozenset(
@@ -61,7 +64,15 @@ JOBS = frozenset(
 )
 PRODUCTION = frozenset({"prod", "production", "prd", "live"})
 # The tags that the default pack looks at.
-PRODUCTION_TAGS = ("env", "environment", "Environment", "stage")
+PRODUCTION_TAGS = (
+    "env", "Env", "ENV", "environment", "Environment", "ENVIRONMENT", "stage", "Stage", "STAGE",
+)  # fmt: skip
+# What it looks for there, and whatever else begins with the first of them, such as ``prod-eu``.
+PRODUCTION_WORDS: tuple[dict[str, Any], ...] = (
+    {"prefix": {"equals-ignore-case": "prod"}},
+    {"equals-ignore-case": "prd"},
+    {"equals-ignore-case": "live"},
+)
 _SHORTEST_UNSEPARATED = 6
 _PART = re.compile(r"[^-_.]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -69,6 +80,7 @@ _NUMBERED = re.compile(r"([A-Za-z]+)[0-9]+")
 _HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{6,}")
 # CloudFormation's physical names end in it (CloudFormation guide, 'Name type').
 _STACK_SUFFIX = re.compile(r"(?=.*[0-9])(?=.*[A-Z])[A-Z0-9]{12,13}")
+_TAGGED = compile_pattern({"$or": [{key: list(PRODUCTION_WORDS)} for key in PRODUCTION_TAGS]})
 
 
 def stable_prefix(name: str) -> str:
@@ -112,10 +124,8 @@ def looks_like_production(name: str) -> bool:
 
 
 def tagged_as_production(tags: object) -> bool:
-    """Whether one of the tags that the default pack looks at begins with ``prod``, in whatever case."""
-    return isinstance(tags, dict) and any(
-        str(tags.get(key, "")).lower().startswith("prod") for key in PRODUCTION_TAGS
-    )
+    """Whether one of the tags that the default pack looks at says so, in whatever case."""
+    return isinstance(tags, dict) and _TAGGED.matches(tags)
 
 
 def production_names(name: str) -> list[tuple[dict[str, str], str]]:

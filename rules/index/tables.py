@@ -46,13 +46,13 @@ class Table:
 
     ``exact`` has them by whole text, the free ones added, and is all there is unless the table ``asks_more``:
     beginnings of texts, and tests.
-    ``asking`` are the other ones. ``nothing`` is what passes where nothing stands, ``nothing_or_null`` where nothing or null does, and
-    ``ambiguous`` are the alternatives for which the two differ.
+    ``asking`` are the other ones. ``nothing`` is what passes where nothing stands, ``null`` where null does,
+    ``nothing_or_null`` where nobody can tell which, and ``ambiguous`` are the alternatives for which they differ.
     """
 
     __slots__ = (
         "_beginnings", "_conditions", "_known", "_lengths", "_tested", "_unsure",
-        "ambiguous", "asking", "asks_more", "exact", "free", "nothing", "nothing_or_null",
+        "ambiguous", "asking", "asks_more", "exact", "free", "nothing", "nothing_or_null", "null",
     )  # fmt: skip
 
     def __init__(self, asking: Mapping[int, Condition], everything: int) -> None:
@@ -80,6 +80,7 @@ class Table:
         null = _bits(number for number, condition in asking.items() if condition.accepts(None))
         absent = _bits(number for number, condition in asking.items() if condition.absent)
         self.nothing = free | absent
+        self.null = free | null
         self.nothing_or_null = free | absent | null
         self.ambiguous = absent ^ null
 

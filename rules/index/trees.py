@@ -15,10 +15,20 @@ class Tree:
     """One place in a document: its table, if rules ask about it, and the places below.
 
     ``asking`` are the bits of the alternatives that ask here or below. ``nothing`` is what passes where nothing
-    stands here, nor below; ``nothing_or_null`` the same or null here.
+    stands here, nor below; ``null`` where null does, ``nothing_or_null`` where nobody can tell which.
     """
 
-    __slots__ = ("_everything", "_unsure", "asking", "below", "nothing", "nothing_or_null", "path", "table")
+    __slots__ = (
+        "_everything",
+        "_unsure",
+        "asking",
+        "below",
+        "nothing",
+        "nothing_or_null",
+        "null",
+        "path",
+        "table",
+    )
 
     def __init__(self, everything: int, path: str = "") -> None:
         self._everything = everything
@@ -26,7 +36,7 @@ class Tree:
         self.path = path
         self.below: dict[str, Tree] = {}
         self.table: Table | None = None
-        self.nothing = self.nothing_or_null = everything
+        self.nothing = self.null = self.nothing_or_null = everything
         self.asking = 0
 
     def add(self, path: str, table: Table) -> None:
@@ -40,12 +50,14 @@ class Tree:
             tree._put(table)  # noqa: SLF001 - of the same class
         self.asking |= table.asking
         self.nothing &= tree.nothing
+        self.null &= tree.nothing
         self.nothing_or_null &= tree.nothing
 
     def _put(self, table: Table) -> None:
         self.table = table
         self.asking |= table.asking
         self.nothing &= table.nothing
+        self.null &= table.null
         self.nothing_or_null &= table.nothing_or_null
 
     def at(self, path: str) -> Tree | None:
@@ -68,7 +80,7 @@ class Tree:
             elif isinstance(value, dict):
                 bits = tree.select(bits if tree.table is None else bits & tree.table.nothing, value)
             elif value is None:
-                bits &= tree.nothing_or_null if key in document else tree.nothing
+                bits &= tree.null if key in document else tree.nothing
             else:
                 bits = tree.select_value(bits, value)
         return bits

@@ -1,7 +1,8 @@
-"""Lint of tests, lists and windows: rules and facts that there are not, and what nobody uses."""
+"""Lint of tests, lists and windows: rules, facts and events that there are not, and what nobody uses."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rules.fact_schema import FACTS, FactKind, fact_at
@@ -9,7 +10,8 @@ from rules.lint.fields import meant_fact, wrong_type
 from rules.lint.findings import Finding, Level, shown
 from rules.lint.implies import accepts
 from rules.named_lists import lists_in
-from rules.yaml_source import did_you_mean
+from rules.rule_tests import event_of_test
+from rules.yaml_source import FileFaultsError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +27,15 @@ _WINDOWS = "windows"
 def test_findings(loaded: LoadedRules) -> Iterator[Finding]:
     """Findings on the inline tests."""
     ids = [rule.id for rule in loaded.rule_set.rules]
+    yield from _same_names(loaded)
     for source, index, test in loaded.tests:
         place: list[str | int] = ["tests", index]
+        try:
+            event_of_test(source, index, test)
+        except FileFaultsError as error:
+            for fault in error.faults:
+                told = replace(fault, message=f"test {test.name!r}: {fault.message}")
+                yield Finding(told, Level.ERROR, "test-event")
         expected: list[tuple[str, str]] = [("not_rule", name) for name in test.expect.not_rule]
         expected += [] if test.expect.rule is None else [("rule", test.expect.rule)]
         for key, name in expected:
@@ -36,6 +45,17 @@ def test_findings(loaded: LoadedRules) -> Iterator[Finding]:
         for steps, check, message in _facts(test.facts, list(loaded.rule_set.windows)):
             fault = source.fault([*place, "facts", *steps], f"test {test.name!r}: {message}")
             yield Finding(fault, Level.ERROR, check)
+
+
+def _same_names(loaded: LoadedRules) -> Iterator[Finding]:
+    """Tests with the name of another one in their file: whoever reads of one that failed cannot tell which it is."""
+    first: dict[tuple[str, str], int] = {}
+    for source, index, test in loaded.tests:
+        fault = source.fault(["tests", index], "")
+        line = first.setdefault((source.path, test.name), fault.line)
+        if line != fault.line:
+            told = replace(fault, message=f"test {test.name!r}: the test in line {line} has the same name")
+            yield Finding(told, Level.WARNING, "same-name")
 
 
 def _facts(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rules.lint.findings import Finding, Level, Subject
-from rules.rule_scope import narrows_what, narrows_who, tells_tool
+from rules.rule_scope import excludes_tool, narrows_what, narrows_who, tells_tool
 from rules.verdicts import VerdictKind
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def scope_findings(subject: Subject, at: datetime) -> Iterator[Finding]:
 def _too_broad(subject: Subject) -> Iterator[Finding]:
     """The broadest of the combinations is told of: one is enough to silence."""
     combinations = subject.combinations
+    excluded = excludes_tool(subject.compiled.unless)
     broadest = min(combinations, key=lambda one: (narrows_who(one) + narrows_what(one), -tells_tool(one)))
-    who, what, tool = narrows_who(broadest), narrows_what(broadest), tells_tool(broadest)
+    who, what, tool = narrows_who(broadest), narrows_what(broadest), excluded or tells_tool(broadest)
     place = ("match",)
     which = "" if len(combinations) == 1 else " in one of its alternatives"
     if not who and not what and tool:

@@ -54,7 +54,10 @@ def operand(value: object, path: str) -> float:
     if number is None:
         raise PatternError("this number is outside what 64-bit floats can compare exactly", path=path)
     if number == 0 and isinstance(value, float):
-        raise PatternError("write zero as 0: 0.0 may stand for a number too small to compare", path=path)
+        raise PatternError(
+            f"write zero as 0: a number too small to compare, such as 1E-325, is read as {value}, too",
+            path=path,
+        )
     return number
 
 

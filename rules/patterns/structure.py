@@ -56,18 +56,23 @@ def flatten(pattern: Mapping[str, object]) -> list[Combination]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in the pattern the walk is; ``depth`` counts objects, those of ``$or`` too."""
+    """Where in the pattern the walk is: the field's path, and, for faults, the place, with ``$or`` in it.
+
+    ``depth`` counts objects, those of ``$or`` too.
+    """
 
     path: str = ""
+    shown: str = ""
     depth: int = 1
     under_or: bool = False
 
     def below(self, name: str) -> _Place:
-        return _Place(f"{self.path}.{name}" if self.path else name, self.depth + 1, self.under_or)
+        path, shown = (f"{one}.{name}" if one else name for one in (self.path, self.shown))
+        return _Place(path, shown, self.depth + 1, self.under_or)
 
-    def alternative(self) -> _Place:
-        """An object of a ``$or`` that stands here; it adds nothing to the path."""
-        return _Place(self.path, self.depth + 1, under_or=True)
+    def alternative(self, index: int) -> _Place:
+        """An object of a ``$or`` that stands here; it adds nothing to the field's path."""
+        return _Place(self.path, f"{self.below(_OR).shown}[{index}]", self.depth + 1, under_or=True)
 
 
 class _Walk:
@@ -84,13 +89,13 @@ class _Walk:
         self, found: list[Combination], written: Mapping[str, object], place: _Place
     ) -> list[Combination]:
         if not written:
-            raise PatternError("an empty object is refused", path=place.path)
+            raise PatternError("an empty object is refused", path=place.shown)
         if place.depth > DEEPEST:
-            raise PatternError(_TOO_DEEP, path=place.path[:_SHOWN])
+            raise PatternError(_TOO_DEEP, path=place.shown[:_SHOWN])
         for name, value in written.items():
             if not isinstance(name, str):
                 kind = type(name).__name__
-                raise PatternError(f"the name of a field must be a string, not {kind}", path=place.path)
+                raise PatternError(f"the name of a field must be a string, not {kind}", path=place.shown)
             self.met_or |= name == _OR
             if self._or_operator and name == _OR:
                 found = self._alternatives(found, value, place)
@@ -101,23 +106,23 @@ class _Walk:
     def _entry(self, found: list[Combination], name: str, value: object, place: _Place) -> list[Combination]:
         below = place.below(name)
         if below.path.count(".") >= DEEPEST:
-            raise PatternError(_TOO_DEEP, path=below.path[:_SHOWN])
+            raise PatternError(_TOO_DEEP, path=below.shown[:_SHOWN])
         if place.under_or and name in _RESERVED:
-            raise PatternError("an operator cannot stand where $or has fields", path=below.path)
+            raise PatternError("an operator cannot stand where $or has fields", path=below.shown)
         if isinstance(value, dict):
             return self._object(found, value, below)
         if not isinstance(value, list):
-            raise PatternError(_not_an_array(name), path=below.path)
-        condition = compile_condition(value, below.path, or_is_field=not self._or_operator)
+            raise PatternError(_not_an_array(name), path=below.shown)
+        condition = compile_condition(value, below.shown, or_is_field=not self._or_operator)
         for combination in found:
             # A path written twice (nested and dotted, or again after $or) counts as written last, as in AWS.
             combination[below.path] = condition
             if len(combination) > MOST_FIELDS:
-                raise PatternError(f"more than {MOST_FIELDS} fields", path=below.path)
+                raise PatternError(f"more than {MOST_FIELDS} fields", path=below.shown)
         return found
 
     def _alternatives(self, found: list[Combination], written: object, place: _Place) -> list[Combination]:
-        path = place.below(_OR).path
+        path = place.below(_OR).shown
         if not isinstance(written, list):
             raise PatternError("$or takes an array of objects", path=path)
         if len(written) < 2:  # noqa: PLR2004 - one alternative is none
@@ -127,7 +132,7 @@ class _Walk:
             if not isinstance(alternative, dict):
                 raise PatternError("$or takes objects only", path=f"{path}[{index}]")
             copies = [dict(combination) for combination in found]
-            combined += self._object(copies, alternative, place.alternative())
+            combined += self._object(copies, alternative, place.alternative(index))
             if len(combined) > MOST_COMBINATIONS:
                 raise PatternError(f"more than {MOST_COMBINATIONS:,} combinations of $or", path=path)
         return combined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from cli.intent_lines import declared_lines, intent_lines, intents_list
+from cli.intent_lines import damaged_lines, declared_lines, intent_lines, intents_list
 from cli.settings import IntentSettings
+from recovery.errors import DamagedObjectError
 from rules.intents import Intent, IntentState
 from watcher.intent_usage import IntentUsage, UsedFor
 
@@ -100,6 +102,28 @@ def test_what_is_wrong_is_said() -> None:
     assert not any(word in fine for word in ("unused", "after the fact", "over-used"))
 
 
+def test_who_declared_his_own_change_is_said() -> None:
+    """In the list and in the whole account; where somebody else declared it, nothing is said."""
+    own = replace(account(covered=1), self_declared=True)
+    for lines in (intents_list([own]), intent_lines(own)):
+        assert "declared by the actor himself" in shown(lines, 80)
+    for lines in (intents_list([account(covered=1)]), intent_lines(account(covered=1))):
+        assert "himself" not in shown(lines, 80)
+
+
+def test_a_damaged_document_is_red() -> None:
+    """Its key and what is wrong with it, and no markup or escape code of its own."""
+    console = Console(
+        width=80, file=io.StringIO(), highlight=False, force_terminal=True, color_system="standard"
+    )
+    console.print(damaged_lines([DamagedObjectError("intents/x\x1b[2J.json", "is cut")]), crop=False)
+    printed = console.file
+    assert isinstance(printed, io.StringIO)
+    assert printed.getvalue().startswith("\x1b[31m")
+    assert "is cut" in printed.getvalue()
+    assert "\x1b[2J" not in printed.getvalue()
+
+
 def test_text_of_others_cannot_move_the_cursor() -> None:
     """Names and reasons are somebody's text: no escape codes, no markup, no lines of their own."""
     evil = "\x1b[2J[bold]x\u202e\nok"
@@ -167,6 +191,31 @@ def deletion(table: str) -> str:
             "requestParameters": {"tableName": table},
         }
     )
+
+
+def test_a_damaged_intent_is_listed_after_the_others(desk: Desk) -> None:
+    """The readable ones are listed all the same; the damaged one is named, and the exit code is 13."""
+    damaged = "net/intents/20261123T000000Z-cut.json"
+    desk.aws.s3().put_object(Bucket=desk.table, Key=damaged, Body=b"{")
+    alone = desk.shell.run("intent", "list")
+    assert (alone.code, "no active" in alone.out) == (13, False)
+    fine = desk.json(*DECLARE, "--table", "preview-*")
+    done = desk.shell.run("intent", "list")
+    assert done.code == 13
+    assert done.out.index(fine["id"]) < done.out.index("damaged   intents/20261123T000000Z-cut.json")
+    assert "It covers nothing" in done.err
+    as_json = desk.shell.run("intent", "list", "--json")
+    assert ([one["id"] for one in json.loads(as_json.out)], as_json.code) == ([fine["id"]], 13)
+    assert "intents/20261123T000000Z-cut.json" in as_json.err
+
+
+@pytest.mark.parametrize(("by", "table", "said"), [("*", "x", "--by"), ("oncall", "*", "--table")])
+def test_an_intent_for_everything_is_unsafe(desk: Desk, by: str, table: str, said: str) -> None:
+    """Exit 14 with what to narrow; nothing is stored."""
+    done = desk.shell.run(*DECLARE, "--by", by, "--table", table)
+    assert (done.code, done.out) == (14, "")
+    assert said in done.err
+    assert desk.json("intent", "list", "--all") == []
 
 
 BAD_INPUT = [

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.errors import DamagedObjectError
-from recovery.intents import LATE_EVENTS, LONGEST, Declaration, IntentStore
+from recovery.intents import LATE_EVENTS, LONGEST, Declaration, IntentStore, Listing
 from recovery.testing.memory_vault import MemoryVault
-from rules.errors import NotFoundError, UsageError
+from recovery.vault import body_of
+from rules.errors import NotFoundError, UnsafeError, UsageError
 from rules.intents import IntentState
 from tests.recovery.recovering import START, WHO, FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from recovery.vault import StoredObject
 
 PLANNED = Declaration(
     table="preview-*",
@@ -43,7 +46,7 @@ def store(clock: FakeClock) -> IntentStore:
 def test_what_was_declared_is_kept(store: IntentStore, clock: FakeClock) -> None:
     """Who, what, where, until when and why come back as declared; it begins with the current second."""
     intent = store.declare(PLANNED, WHO)
-    assert store.all() == [intent]
+    assert store.all() == Listing((intent,))
     assert (intent.table, intent.by, intent.reason) == ("preview-*", "*ci*", "teardown")
     assert (intent.account, intent.region, intent.operations) == ("1" * 12, "eu-west-1", ("DeleteTable",))
     assert (intent.declared_by, intent.starts, intent.declared_at) == (WHO, START, START)
@@ -56,7 +59,7 @@ def test_intents_are_listed_oldest_first(store: IntentStore, clock: FakeClock) -
     first = {store.declare(PLANNED, WHO).id, store.declare(PLANNED, WHO).id}
     clock.advance(1)
     last = store.declare(PLANNED, WHO).id
-    ids = [intent.id for intent in store.all()]
+    ids = [intent.id for intent in store.all().intents]
     assert set(ids[:2]) == first
     assert ids[2:] == [last]
 
@@ -67,14 +70,14 @@ def test_intents_are_listed_oldest_first(store: IntentStore, clock: FakeClock) -
 def test_an_intent_is_neither_over_nor_for_ever(store: IntentStore, lasts: timedelta) -> None:
     """An intent that would excuse everything for long, or nothing, is refused and not stored."""
     with pytest.raises(UsageError, match="7 days"):
-        store.declare(Declaration("orders", "*", lasts, "why"), WHO)
-    assert store.all() == []
+        store.declare(Declaration("orders", "ci", lasts, "why"), WHO)
+    assert store.all() == Listing(())
 
 
 def test_the_longest_intent(store: IntentStore) -> None:
     """Seven days to the second are allowed, if the settings say nothing else."""
-    intent = store.declare(Declaration("orders", "*", timedelta(days=7), "why"), WHO)
-    assert store.all() == [intent]
+    intent = store.declare(Declaration("orders", "ci", timedelta(days=7), "why"), WHO)
+    assert store.all() == Listing((intent,))
 
 
 @pytest.mark.parametrize(
@@ -88,14 +91,14 @@ def test_the_settings_bound_every_intent(clock: FakeClock, longest: timedelta, s
         with pytest.raises(UsageError, match=said) as caught:
             store.declare(one, WHO)
         assert "intents.longest" in caught.value.hint
-    assert store.all() == []
+    assert store.all() == Listing(())
 
 
 def test_an_intent_that_is_longer_than_allowed_counts_no_longer(clock: FakeClock) -> None:
     """Whoever wrote it into the vault, or under which settings: a watcher honours its own maximum."""
     vault = MemoryVault()
     long = IntentStore(vault, clock).declare(replace(PLANNED, lasts=timedelta(days=6)), WHO)
-    (bounded,) = IntentStore(vault, clock, timedelta(hours=2)).recent()
+    (bounded,) = IntentStore(vault, clock, timedelta(hours=2)).recent().intents
     assert bounded == long.model_copy(update={"until": long.declared_at + timedelta(hours=2)})
 
 
@@ -111,7 +114,7 @@ def test_an_intent_does_not_begin_in_the_past(store: IntentStore, clock: FakeClo
     """Nothing is excused afterwards."""
     with pytest.raises(UsageError, match="past"):
         store.declare(replace(PLANNED, starts=clock.now - timedelta(seconds=1)), WHO)
-    assert store.all() == []
+    assert store.all() == Listing(())
 
 
 def test_everything_declared_is_kept(store: IntentStore, clock: FakeClock) -> None:
@@ -158,7 +161,7 @@ def test_operations_that_cannot_be_declared(store: IntentStore, operation: str, 
     with pytest.raises(UsageError, match=said) as caught:
         store.declare(replace(PLANNED, operations=(operation,)), WHO)
     assert hint in caught.value.hint
-    assert store.all() == []
+    assert store.all() == Listing(())
 
 
 def test_an_intent_names_something(store: IntentStore) -> None:
@@ -167,20 +170,21 @@ def test_an_intent_names_something(store: IntentStore) -> None:
         store.declare(replace(PLANNED, table=""), WHO)
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "\n"])
+@pytest.mark.parametrize("reason", ["", "   ", "\n", ".", "ok", "\u200b" * 9])
 def test_an_intent_needs_a_reason(store: IntentStore, reason: str) -> None:
-    """Without a why there is no intent."""
-    with pytest.raises(UsageError, match="reason"):
-        store.declare(Declaration("orders", "*", timedelta(hours=1), reason), WHO)
-    assert store.all() == []
+    """Without a why that people can read there is no intent."""
+    with pytest.raises(UsageError, match="reason") as caught:
+        store.declare(Declaration("orders", "ci", timedelta(hours=1), reason), WHO)
+    assert "--reason" in caught.value.hint
+    assert store.all() == Listing(())
 
 
-@pytest.mark.parametrize(("table", "by"), [("", "*"), ("orders", ""), ("x" * 600, "*")])
+@pytest.mark.parametrize(("table", "by"), [("", "ci"), ("orders", ""), ("x" * 600, "ci")])
 def test_patterns_that_are_no_patterns(store: IntentStore, table: str, by: str) -> None:
     """An empty or endless pattern is a UsageError that names the field, not a traceback."""
-    with pytest.raises(UsageError, match="table" if by == "*" else "by"):
+    with pytest.raises(UsageError, match="table" if by else "by"):
         store.declare(Declaration(table, by, timedelta(hours=1), "why"), WHO)
-    assert store.all() == []
+    assert store.all() == Listing(())
 
 
 def test_revoking_ends_an_intent_now(store: IntentStore, clock: FakeClock) -> None:
@@ -190,7 +194,7 @@ def test_revoking_ends_an_intent_now(store: IntentStore, clock: FakeClock) -> No
     revoked = store.revoke(intent.id, WHO)
     assert (revoked.revoked_at, revoked.revoked_by) == (clock.now, WHO)
     assert not revoked.active(clock.now)
-    assert store.all() == [revoked]
+    assert store.all() == Listing((revoked,))
 
 
 def test_revoking_twice_changes_nothing(store: IntentStore, clock: FakeClock) -> None:
@@ -242,7 +246,7 @@ def test_two_declarations_never_overwrite_each_other(
     store = IntentStore(vault, clock)
     vault.before = lambda: store.declare(replace(PLANNED, table="other"), WHO)
     mine = store.declare(PLANNED, WHO)
-    assert [one.table for one in store.all()] == ["other", "preview-*"]
+    assert [one.table for one in store.all().intents] == ["other", "preview-*"]
     assert mine.id.endswith("-00000001")
 
 
@@ -255,12 +259,77 @@ def test_revoking_what_is_not_there(store: IntentStore, intent_id: str) -> None:
     assert "intent list" in caught.value.hint
 
 
-def test_a_forged_intent_is_named(clock: FakeClock) -> None:
-    """A document that is no intent is an integrity error with its key: it must not silence anything."""
+TOO_BROAD = [
+    ({"by": "*"}, "--by"),
+    ({"by": "?*"}, "--by"),
+    ({"by": "arn:*"}, "--by"),
+    ({"table": "*"}, "--table"),
+    ({"table": "**"}, "--table"),
+    ({"table": "", "stack": "?*"}, "--stack"),
+    ({"table": "*", "stack": "shop"}, "--table"),
+    ({"stack": "*"}, "--stack"),
+]
+
+
+@pytest.mark.parametrize(("changes", "narrow"), TOO_BROAD)
+def test_an_intent_for_everything_is_refused(
+    store: IntentStore, changes: dict[str, Any], narrow: str
+) -> None:
+    """Patterns of nothing but wildcards would silence the net: exit 14 with what to narrow, and nothing is stored."""
+    with pytest.raises(UnsafeError, match=narrow) as caught:
+        store.declare(replace(PLANNED, **changes), WHO)
+    assert caught.value.exit_code == 14
+    assert narrow in caught.value.hint
+    assert store.all() == Listing(())
+
+
+def test_a_broad_intent_of_an_earlier_version_is_read(clock: FakeClock) -> None:
+    """What was declared before such were refused stays on record."""
     vault = MemoryVault()
+    old = IntentStore(vault, clock).declare(PLANNED, WHO)
+    broad = old.model_copy(update={"id": "20261123T030000Z-old", "table": "*", "by": "*", "reason": "."})
+    vault.put_new(f"intents/{broad.id}.json", body_of(broad))
+    assert broad in IntentStore(vault, clock).all().intents
+
+
+def test_a_forged_intent_is_named(clock: FakeClock) -> None:
+    """A document that is no intent is named with its key; it covers nothing, and the others still count."""
+    vault = MemoryVault()
+    store = IntentStore(vault, clock)
+    fine = store.declare(PLANNED, WHO)
     vault.put_new("intents/forged.json", b'{"table":"*"}')
-    with pytest.raises(DamagedObjectError, match=r"intents/forged\.json"):
-        IntentStore(vault, clock).all()
+    for listing in (store.all(), store.recent()):
+        assert listing.intents == (fine,)
+        (damaged,) = listing.damaged
+        assert damaged.key == "intents/forged.json"
+        assert "backup" not in damaged.hint
+
+
+def test_a_copied_intent_does_not_count(clock: FakeClock) -> None:
+    """Under another key than its own id it is damaged, wherever it is read: one declaration is one intent."""
+    vault = MemoryVault()
+    store = IntentStore(vault, clock)
+    fine = store.declare(PLANNED, WHO)
+    vault.put_new("intents/29991231T000000Z-copy.json", body_of(fine))
+    assert store.recent().intents == (fine,)
+    assert [one.key for one in store.all().damaged] == ["intents/29991231T000000Z-copy.json"]
+    for read in (store.get, lambda name: store.revoke(name, WHO)):
+        with pytest.raises(DamagedObjectError, match=r"29991231T000000Z-copy\.json: says that it is"):
+            read("29991231T000000Z-copy")
+
+
+def test_an_intent_that_is_removed_meanwhile_is_no_damage(clock: FakeClock) -> None:
+    """Listed, and gone when it is read: it is simply not there any more."""
+
+    class Emptied(MemoryVault):
+        def get(self, key: str) -> StoredObject:
+            self.delete(key)
+            return super().get(key)
+
+    vault = Emptied()
+    store = IntentStore(vault, clock)
+    store.declare(PLANNED, WHO)
+    assert store.all() == Listing(())
 
 
 def test_only_recent_intents_are_read_for_an_event(store: IntentStore, clock: FakeClock) -> None:
@@ -268,5 +337,5 @@ def test_only_recent_intents_are_read_for_an_event(store: IntentStore, clock: Fa
     store.declare(PLANNED, WHO)
     clock.now += LONGEST + LATE_EVENTS + timedelta(minutes=1)
     recent = store.declare(PLANNED, WHO)
-    assert store.recent() == [recent]
-    assert len(store.all()) == 2
+    assert store.recent() == Listing((recent,))
+    assert len(store.all().intents) == 2

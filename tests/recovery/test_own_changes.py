@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recovery.intents import Listing
 from tests.recovery.recovering import WHO, key, make_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def test_time_to_live_that_is_put_on_again_is_declared(
     net.back_up(table)
     plain.delete_table(TableName=table)
     net.recover(table)
-    (intent,) = net.intents.all()
+    (intent,) = net.intents.all().intents
     assert (intent.table, intent.by, intent.operations, intent.max_changes) == (
         table,
         WHO,
@@ -41,4 +42,4 @@ def test_a_table_without_such_settings_declares_nothing(
     net.back_up(table)
     plain.delete_table(TableName=table)
     net.recover(table)
-    assert net.intents.all() == []
+    assert net.intents.all() == Listing(())

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.errors import BackupNotFoundError, DamagedObjectError
-from recovery.intents import IntentStore
+from recovery.intents import IntentStore, Listing
 from recovery.staging import (
     MARKER_TAG,
     MARKER_VALUE,
@@ -125,7 +125,7 @@ def test_a_first_refresh_needs_no_table(net: Process, plain: DynamoDBClient, sou
     refresh(net, mapped((source, name)))
     assert all_items(plain, name) == comparable(some_items(5))
     assert "DeleteTable" not in net.faults.calls
-    assert net.intents.all() == []
+    assert net.intents.all() == Listing(())
 
 
 def test_planning_writes_nothing(net: Process, source: str, target: str) -> None:
@@ -298,7 +298,7 @@ def test_the_deletion_is_declared_before_it_happens(
     seen: list[Intent] = []
 
     def look(request: Any, **_: object) -> None:
-        seen.extend(net.intents.all())
+        seen.extend(net.intents.all().intents)
 
     events = net.aws.dynamodb().meta.events
     events.register_first("before-send.dynamodb.DeleteTable", look)
@@ -326,7 +326,7 @@ def test_what_a_refresh_switches_on_is_declared_too(
     )
     net.back_up(source)
     refresh(net, mapped((source, target)))
-    declared = {intent.operations: intent.max_changes for intent in net.intents.all()}
+    declared = {intent.operations: intent.max_changes for intent in net.intents.all().intents}
     assert declared == {("DeleteTable",): 1, ("UpdateTimeToLive",): 1}
 
 
@@ -336,7 +336,7 @@ def test_the_declaration_stays_within_the_longest_that_is_allowed(
     """Where the settings allow an hour, a refresh declares an hour, and not six that would be refused."""
     net.intents = IntentStore(net.vault, net.clock, longest=timedelta(hours=1))
     refresh(net, mapped((source, target)))
-    (intent,) = net.intents.all()
+    (intent,) = net.intents.all().intents
     assert intent.until - intent.starts <= timedelta(hours=1)
 
 

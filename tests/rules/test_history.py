@@ -35,6 +35,19 @@ def test_a_burst_is_counted_by_actor() -> None:
     assert recent.take(at(60)).deletions == 1
 
 
+def test_a_role_is_one_principal_whatever_its_sessions_are_called() -> None:
+    """The name of a session is the caller's to choose, so it splits no burst."""
+    recent = RecentChanges()
+    arn = "arn:aws:sts::111122223333:assumed-role/evil"
+    sessions = [{"type": "AssumedRole", "arn": f"{arn}/s{number}"} for number in range(4)]
+    assert [recent.take(at(number, userIdentity=one)).deletions for number, one in enumerate(sessions)] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
 def test_what_destroyed_nothing_does_not_count() -> None:
     """Attempts and harmless changes see the count and do not raise it."""
     recent = RecentChanges()

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rules.intents import Change, Intent, IntentState, change_of
+from rules.intents import (
+    NEW,
+    Change,
+    Intent,
+    IntentState,
+    change_of,
+    fits_anybody,
+    fits_anything,
+    principal_of,
+)
 from tests.rules.judging import ACCOUNT, changed, event
 
 CALL = event("delete-table-cli-assumed-role")
@@ -46,14 +55,15 @@ def test_a_declared_change_is_covered() -> None:
         {"starts": CALL.time}, {"until": CALL.time}, {"declared_at": CALL.time},
         {"revoked_at": CALL.time + SECOND}, {"account": ACCOUNT}, {"region": "eu-west-1"},
         {"table": "ord*"}, {"table": "[no]rders"}, {"table": "*"}, {"table": "order?"},
-        {"by": "*"}, {"by": "job-*"}, {"by": "arn:aws:sts::*:assumed-role/deploy/*"},
+        {"by": "*"}, {"by": "dep*"}, {"by": "arn:aws:sts::*:assumed-role/deploy/*"},
+        {"by": "arn:aws:iam::111122223333:role/deploy"}, {"by": CALL.actor.arn},
         {"operations": ("UpdateTable", "DeleteTable")}, {"session": "job-*"}, {"source_identity": "platform-*"},
         {"max_changes": 1},
     ],
     ids=str,
 )  # fmt: skip
 def test_bounds_and_patterns_that_still_cover(changes: dict[str, Any]) -> None:
-    """The bounds of the window belong to it; patterns are shell patterns on ARN, name, role and session."""
+    """The bounds of the window belong to it; patterns are shell patterns on ARNs and names."""
     assert intent(**changes).covers(CALL)
 
 
@@ -64,6 +74,7 @@ def test_bounds_and_patterns_that_still_cover(changes: dict[str, Any]) -> None:
         {"revoked_at": CALL.time}, {"revoked_at": CALL.time - HOUR}, {"account": "123456789012"},
         {"region": "us-east-1"}, {"table": "order"}, {"table": "Orders"}, {"table": "orders-*"},
         {"by": "deploy-*"}, {"by": "Deploy"}, {"by": "platform-engineer"}, {"by": "assumed-role/deploy/job-7"},
+        {"by": "job-7"}, {"by": "job-*"}, {"by": "*/job-7"}, {"by": "arn:aws:iam::123456789012:role/deploy"},
         {"operations": ("DeleteStack",)}, {"operations": ()}, {"operations": ("deletetable",)},
         {"session": "job-8"}, {"source_identity": "somebody"}, {"app": "*"}, {"request_token": "*"},
         {"stack": "*"}, {"stack": "shop", "table": ""},
@@ -75,10 +86,110 @@ def test_what_is_not_covered(changes: dict[str, Any]) -> None:
     assert not intent(**changes).covers(CALL)
 
 
-@pytest.mark.parametrize("by", ["developer@example.com", "AWSReservedSSO_*", "*/developer@example.com"])
+@pytest.mark.parametrize("by", ["developer@example.com", "AWSReservedSSO_*", "arn:*/developer@example.com"])
 def test_people_of_single_sign_on(by: str) -> None:
-    """With SSO the session name is the person, so a person can be named."""
+    """With SSO the session name is the person, as AWS itself says, so a person can be named."""
     assert intent(by=by).covers(SSO)
+
+
+def session_of(role: str, session: str, *, account: str = ACCOUNT, path: str = "") -> dict[str, Any]:
+    """The identity of a role's session."""
+    return {
+        "type": "AssumedRole",
+        "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+        "accountId": account,
+        "sessionContext": {
+            "sessionIssuer": {
+                "type": "Role", "arn": f"arn:aws:iam::{account}:role/{path}{role}", "userName": role,
+            }
+        },
+    }  # fmt: skip
+
+
+FEDERATED = {
+    "type": "FederatedUser",
+    "arn": f"arn:aws:sts::{ACCOUNT}:federated-user/ci",
+    "userName": "ci",
+    "accountId": ACCOUNT,
+    "sessionContext": {"sessionIssuer": {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/bob"}},
+}
+ELSEWHERE = "999999999999"
+CHOSEN_NAMES = [
+    pytest.param(session_of("support", "ci"), id="a session that calls itself so"),
+    pytest.param(FEDERATED, id="a federated user that was called so"),
+    pytest.param(session_of("ci", "job", account=ELSEWHERE), id="a role of another account"),
+    pytest.param(
+        {"type": "IAMUser", "arn": f"arn:aws:iam::{ELSEWHERE}:user/ci", "userName": "ci"},
+        id="a user of an account that only the ARN says",
+    ),
+    pytest.param({"type": "IAMUser", "userName": "ci", "accountId": ELSEWHERE}, id="a user of another account"),
+    pytest.param(session_of("AWSReservedSSO_fake", "ci"), id="a role that looks like single sign-on"),
+    pytest.param({"type": "AWSService", "invokedBy": "ci"}, id="a service"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["ci", "c*", "*ci", "*/ci"])
+@pytest.mark.parametrize("identity", CHOSEN_NAMES)
+def test_a_name_that_the_caller_chose_is_nobodys(identity: dict[str, Any], by: str) -> None:
+    """Who may call himself what he likes, or is of another account, is not who was declared by name."""
+    assert not intent(by=by).covers(changed(userIdentity=identity))
+
+
+@pytest.mark.parametrize(
+    ("by", "identity"),
+    [
+        ("ci", session_of("ci", "job")),
+        ("ci", {"type": "IAMUser", "userName": "ci"}),
+        ("ci", {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/teams/ci"}),
+        (f"arn:aws:iam::{ACCOUNT}:role/teams/ci", session_of("ci", "job", path="teams/")),
+        (f"arn:aws:iam::{ELSEWHERE}:role/ci", session_of("ci", "job", account=ELSEWHERE)),
+        (f"arn:aws:sts::{ACCOUNT}:federated-user/ci", FEDERATED),
+        (f"arn:aws:iam::{ACCOUNT}:user/bob", FEDERATED),
+        ("sam", session_of("AWSReservedSSO_Admin_0", "sam", path="aws-reserved/sso.amazonaws.com/")),
+    ],
+    ids=str,
+)
+def test_who_can_be_declared(by: str, identity: dict[str, Any]) -> None:
+    """A role or user by its name in the account, or by its ARN in any; a federated user only by an ARN."""
+    assert intent(by=by).covers(changed(userIdentity=identity))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "anything", "anybody"),
+    [
+        ("*", True, True), ("**", True, True), ("?*", True, True), ("[a-z]*", True, True), ("[!x]*", True, True),
+        ("[]x]?", True, True), ("arn:*", False, True), ("*:*", False, True), ("*/*", False, True),
+        ("arn:aws:iam::*:role/*", False, True), ("a*", False, False), ("role", False, False), ("user*", False, False),
+        ("[*]", False, False), ("arn:aws:iam::111122223333:role/*", False, False), ("*:root", False, False),
+        ("", False, False), ("---", False, True),
+    ],
+)  # fmt: skip
+def test_patterns_that_say_nothing(pattern: str, anything: bool, anybody: bool) -> None:
+    """Wildcards alone name nothing; in the ARN of a principal neither does what every ARN has."""
+    assert (fits_anything(pattern), fits_anybody(pattern)) == (anything, anybody)
+
+
+@pytest.mark.parametrize(
+    ("arn", "principal"),
+    [
+        ("arn:aws:sts::1:assumed-role/ci/job-7", "arn:aws:sts::1:assumed-role/ci"),
+        ("arn:aws:sts::1:assumed-role/AWSReservedSSO_A_0/sam", "arn:aws:sts::1:assumed-role/AWSReservedSSO_A_0/sam"),
+        ("arn:aws:iam::1:user/ci", "arn:aws:iam::1:user/ci"),
+        ("somebody", "somebody"),
+    ],
+)  # fmt: skip
+def test_whose_session_it_is(arn: str, principal: str) -> None:
+    """Two jobs of a role are one principal; two people of a permission set are two."""
+    assert principal_of(arn) == principal
+
+
+@pytest.mark.parametrize("reason", [".", "ok", " . . ", "\u200b\u200b\u200b"])
+def test_a_new_intent_says_why(reason: str) -> None:
+    """A reason that nobody can read is refused for new ones; what was stored before is still read."""
+    old = intent(reason=reason).model_dump(mode="json")
+    with pytest.raises(ValidationError, match="visible"):
+        Intent.model_validate(old, context=NEW)
+    assert Intent.model_validate_json(json.dumps(old)).reason == reason
 
 
 def test_an_actor_without_a_name_is_not_anybody() -> None:
@@ -96,7 +207,7 @@ def change(**changes: Any) -> Change:
         "resource_type": "table",
         "resource_name": "orders",
         "origin_stack": "shop",
-        "names": ("arn:aws:sts::111122223333:assumed-role/deploy/job-7", "deploy", "deploy", "job-7"),
+        "names": ("arn:aws:sts::111122223333:assumed-role/deploy/job-7", "deploy"),
         "session": "job-7",
     }
     return Change(**{**whole, **changes})

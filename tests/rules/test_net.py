@@ -98,6 +98,34 @@ def test_parts_may_be_named_by_arn() -> None:
     assert tampers(NetParts(keys=("0a1b",)), "kms", "DisableKey", keyId=arn)
 
 
+ARN = f"arn:aws:{{}}:eu-west-1:{ACCOUNT}:{{}}"
+
+
+@pytest.mark.parametrize(
+    ("net", "source", "name", "request_parameters"),
+    [
+        (NetParts(trails=(ARN.format("cloudtrail", "trail/main"),)), "cloudtrail", "StopLogging", {"name": "main"}),
+        (NetParts(event_rules=(ARN.format("events", "rule/watch"),)), "events", "DisableRule", {"name": "watch"}),
+        (NetParts(queues=(ARN.format("sqs", "watch"),)), "sqs", "DeleteQueue", {"queueUrl": "https://sqs/1/watch"}),
+        (NetParts(keys=(ARN.format("kms", "key/0a1b"),)), "kms", "DisableKey", {"keyId": "0a1b"}),
+        (NetParts(functions=(ARN.format("lambda", "function:w"),)), "lambda", "DeleteFunction20150331", {"functionName": "w"}),
+        (NetParts(functions=("w",)), "lambda", "DeleteFunction20150331", {"functionName": "w:1"}),
+        (NetParts(functions=("w",)), "lambda", "DeleteFunction20150331", {"functionName": f"{ACCOUNT}:function:w"}),
+        (NetParts(functions=("w",)), "lambda", "DeleteFunction20150331",
+         {"functionName": ARN.format("lambda", "function:w:1")}),
+        (NetParts(), "events", "DisableRule", {"name": "SafetyNet-Watch"}),
+    ],
+)  # fmt: skip
+def test_however_a_part_is_spelled(
+    net: NetParts, source: str, name: str, request_parameters: dict[str, str]
+) -> None:
+    """An ARN in the settings and a bare name in the record are one part, and so are capitals and versions."""
+    assert parse_event(
+        record(eventSource=f"{source}.amazonaws.com", eventName=name, requestParameters=request_parameters),
+        net,
+    ).action
+
+
 def test_tables_need_no_net() -> None:
     """What happens to a table is an action whatever the net is made of."""
     assert changed().action is not None

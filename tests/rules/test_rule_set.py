@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.events import parse_event
 from rules.facts import Facts, unlooked_facts
 from rules.patterns import compile_pattern
 from rules.rule_set import RuleSet
 from rules.verdicts import CompiledRule, RuleState, VerdictKind, resolve
 from rules.windows import Window
-from tests.rules.judging import NOW, changed, event, facts, judge, rule
+from tests.rules.judging import NOW, changed, document, event, facts, judge, record, rule
 
 if TYPE_CHECKING:
     from rules.events import ChangeEvent
@@ -52,7 +53,7 @@ PATHS = [
     ("detail", "resources", "ARN"), ("source",), ("facts", "tool"), ("facts", "weight"), ("facts", "resource", "name"),
     ("facts", "table", "tags", "env"), ("facts", "table", "tags", "x.y"), ("facts", "intents"),
     ("facts", "backup", "found"), ("facts", "windows"),
-    ("facts",), ("detail",), ("detail", "requestParameters"), ("region",),
+    ("facts",), ("detail",), ("detail", "requestParameters"), ("region",), ("detail", "errorCode"),
 ]  # fmt: skip
 
 
@@ -84,6 +85,13 @@ RULES = st.lists(
 UNKNOWN = st.dictionaries(
     st.sampled_from(["table.tags", "intents", "backup", "table"]), st.just("lost"), max_size=2
 )
+NULLED = [
+    changed(**{key: None})
+    for key in ("errorCode", "requestParameters", "userIdentity", "sourceIPAddress", "resources")
+] + [
+    changed(requestParameters={"tableName": None}),
+    changed(userIdentity={"sessionContext": {"sessionIssuer": None}}),
+]
 KNOWN = st.dictionaries(
     st.sampled_from(["table", "intents", "backup"]),
     st.sampled_from(
@@ -105,7 +113,7 @@ def made(drawn: list[tuple[VerdictKind, dict[str, Any], Any, tuple[str, ...]]]) 
 
 
 @settings(max_examples=300, deadline=None)
-@given(RULES, st.sampled_from(EVENTS), KNOWN, UNKNOWN)
+@given(RULES, st.sampled_from([*EVENTS, *NULLED]), KNOWN, UNKNOWN)
 def test_the_index_passes_over_nothing(
     drawn: Any, of: Any, known: dict[str, Any], unknown: dict[str, str]
 ) -> None:
@@ -136,6 +144,18 @@ def test_the_facts_are_asked_only_if_a_rule_has_to_know() -> None:
     assert asked == ["once"]
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_null_is_not_nothing(wrapped: bool) -> None:
+    """``errorCode: null`` is there: ``exists: false`` does not match it, however the event came."""
+    raw = record(errorCode=None)
+    of = parse_event({**document("envelope-delete-table"), "detail": raw} if wrapped else raw)
+    absent = rule("absent", "intentional", {"detail": {"errorCode": [{"exists": False}]}})
+    present = rule("present", "suspicious", {"detail": {"errorCode": [{"exists": True}]}})
+    null = rule("null", "suspicious", {"detail": {"errorCode": [None]}})
+    verdict = judge(absent, present, null, of=of)
+    assert [hit.rule_id for hit in verdict.hits] == ["null", "present"]
+
+
 def test_a_dotted_key_hides_no_rule() -> None:
     """EventBridge takes a dotted key for nested ones; the index must, too."""
     dotted = changed().envelope
@@ -164,6 +184,15 @@ def test_conditions_that_are_no_plain_texts(written: list[Any], values: Any, mat
 
 UNKNOWN_TAGS = {"table.tags": "the vault is out of reach"}
 PRODUCTION = {"facts": {"table": {"tags": {"env": ["prod"]}}}}
+
+
+def test_an_alternative_that_asks_nothing_unknown_is_not_enough() -> None:
+    """A rule rests on all it asks, whichever of its alternatives matches; the index looks the facts up for that."""
+    by_name = {"detail": {"eventName": ["DeleteTable"]}}
+    for_other_changes = {"detail": {"eventName": ["DeleteStack"]}, **PRODUCTION}
+    one = rule("one", "intentional", {"$or": [by_name, for_other_changes]})
+    assert judge(one, around=facts(changed(), UNKNOWN_TAGS)).hits == ()
+    assert judge(one, around=facts(changed(), table={"tags": {}})).hits
 
 
 def test_what_might_be_an_accident_is_not_quiet() -> None:

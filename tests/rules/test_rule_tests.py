@@ -292,14 +292,26 @@ def test_what_counted_instead(tmp_path: Path) -> None:
     assert right.explanations == ()
 
 
-def test_an_event_that_the_watcher_passes_over(tmp_path: Path) -> None:
-    """A failing test on a call that nobody watches says so first: in life no rule is asked."""
-    test = "{name: t, event: {eventName: CreateTable, requestParameters: {tableName: x}}, expect: {verdict: accidental}}"
-    (result,) = run_rule_tests(loaded(tmp_path, test), NOW)
-    assert (
-        result.explanations[0] == "the watcher passes this event over: Table created does not alert by itself"
-    )
-    assert result.explanations[1] == "no rule counted"
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ("eventName: DescribeTable", "DescribeTable on dynamodb.amazonaws.com is nothing that is watched"),
+        ("eventName: deleteTable", "deleteTable on dynamodb.amazonaws.com is nothing that is watched"),
+        ("eventName: CreateTable", "Table created only explains other changes"),
+        (
+            "eventName: DeleteTable, errorCode: DryRunOperation",
+            "Attempt to delete a table was a dry run, which changes nothing",
+        ),
+    ],
+)
+def test_an_event_that_the_watcher_never_judges(tmp_path: Path, event: str, why: str) -> None:
+    """In life no rule is asked about it, so that a test of it shows nothing and fails, whatever it expects."""
+    for verdict, others in (("suspicious", 0), ("accidental", 1)):
+        test = f"{{name: t, event: {{{event}, {PREVIEW}}}, expect: {{verdict: {verdict}}}}}"
+        (result,) = run_rule_tests(loaded(tmp_path, test), NOW)
+        assert not result.passed
+        assert result.differences[0] == f"the watcher does not judge such an event: {why}"
+        assert len(result.differences) == 1 + others
 
 
 def test_rules_that_must_not_count(tmp_path: Path) -> None:

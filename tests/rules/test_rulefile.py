@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.errors import UsageError
-from rules.pattern_places import steps_to
+from rules.errors import PatternError, UsageError
+from rules.pattern_places import empty_lists, steps_to
+from rules.patterns import compile_pattern
 from rules.rulefile import DEFAULT_PACK, LoadedRules, expired, load_rules, read_rule_file
 from rules.verdicts import Severity, VerdictKind
 from rules.yaml_source import FileFaultsError
@@ -218,7 +219,8 @@ def test_faults_inside_patterns(tmp_path: Path) -> None:
         "rule one: match: detail.eventName[1]: unknown operator 'prefx', did you mean 'prefix'?" in found[0]
     )
     assert (
-        "rule two: match: detail.eventName[1]: unknown operator 'sufix', did you mean 'suffix'?" in found[1]
+        "rule two: match: detail.$or[1].eventName[1]: unknown operator 'sufix', did you mean 'suffix'?"
+        in found[1]
     )
     assert "rule three: unless: facts.table.itemCount[0].numeric[1]: must be a number" in found[2]
 
@@ -242,13 +244,19 @@ def test_both_patterns_of_a_rule_are_looked_at(tmp_path: Path) -> None:
         ({"a": {"bc": ["x"]}, "a.b": ["y"]}, "a.bc[0]", ["a", "bc", 0]),
         ({"a.b": {"c": ["x"]}}, "a.b.c[0]", ["a.b", "c", 0]),
         ({"a": [{"numeric": ["<", "x"]}]}, "a[0].numeric[1]", ["a", 0, "numeric", 1]),
-        ({"$or": [{"a": ["x"]}, {"a": [{}]}]}, "a[0]", ["$or", 1, "a", 0]),
-        ({"$or": [{"a": [{}]}, {"a": ["x"]}]}, "a[0]", ["$or", 0, "a", 0]),
-        ({"$or": [{"a": ["x"]}, {"a": "x"}]}, "a", ["$or", 1, "a"]),
-        ({"$or": [{"a": ["x"]}, {"a": {}}]}, "a", ["$or", 1, "a"]),
+        ({"a": {"b": ["x"]}, "a.b": [{}]}, "a.b[0]", ["a.b", 0]),
+        ({"a": {"b": [{}]}, "a.b": ["x"]}, "a.b[0]", ["a", "b", 0]),
+        ({"$or": [{"a": ["x"]}, {"a": [{}]}]}, "$or[1].a[0]", ["$or", 1, "a", 0]),
+        ({"$or": [{"a": ["x"]}, {"a": "x"}]}, "$or[1].a", ["$or", 1, "a"]),
+        ({"$or": [{"a": ["x"]}, {}]}, "$or[1]", ["$or", 1]),
+        ({"$or": [{"prefix": ["x"]}, {"a": ["b"]}]}, "$or[0].prefix", ["$or", 0, "prefix"]),
         ({"a": {"$or": [{"b": ["x"]}]}}, "a.$or", ["a", "$or"]),
         ({"a": {"$or": [{"b": ["x"]}, 5]}}, "a.$or[1]", ["a", "$or", 1]),
-        ({"$or": [{"$or": [{"a": ["x"]}, {"a": [[]]}]}, {"b": ["x"]}]}, "a[0]", ["$or", 0, "$or", 1, "a", 0]),
+        (
+            {"$or": [{"$or": [{"a": ["x"]}, {"a": [[]]}]}, {"b": ["x"]}]},
+            "$or[0].$or[1].a[0]",
+            ["$or", 0, "$or", 1, "a", 0],
+        ),
         ({"a": ["x"]}, "abc[0]", []),
         ({}, "", []),
         ({"a": 5}, "", []),
@@ -259,6 +267,44 @@ def test_both_patterns_of_a_rule_are_looked_at(tmp_path: Path) -> None:
 def test_steps_to_a_fault(pattern: dict[str, Any], path: str, steps: list[str | int]) -> None:
     """The path of a pattern error leads to its place: by whole keys, through dots, arrays and alternatives."""
     assert steps_to(pattern, path) == steps
+
+
+@pytest.mark.parametrize(
+    ("pattern", "steps"),
+    [
+        ({"detail": {"$or": [{"a": ["x"]}, {}]}}, ["detail", "$or", 1]),
+        ({"$or": [{"prefix": ["x"]}, {"a": ["b"]}]}, ["$or", 0, "prefix"]),
+        ({"a": {"$or": [{"b": ["x"]}, {"b": [{"prefx": "y"}]}]}}, ["a", "$or", 1, "b", 0]),
+        ({"a": {"$or": [{"b": [{"anything-but": []}]}, {"b": ["x"]}]}}, ["a", "$or", 0, "b", 0, "anything-but"]),
+        ({"$or": [{"a": ["x"]}, {"$or": [{"b": ["x"]}, 5]}]}, ["$or", 1, "$or", 1]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_steps_to_what_is_refused(pattern: dict[str, Any], steps: list[str | int]) -> None:
+    """What a pattern error says of itself leads to the very alternative that is at fault."""
+    with pytest.raises(PatternError) as caught:
+        compile_pattern(pattern)
+    assert steps_to(pattern, caught.value.path) == steps
+
+
+@pytest.mark.parametrize(
+    ("pattern", "places"),
+    [
+        ({"a": [{"list": "empty"}]}, [("empty", ["a", 0])]),
+        ({"a": [{"list": "empty"}, {"list": "none"}]}, [("empty", ["a", 0]), ("none", ["a", 1])]),
+        ({"a": [{"list": "empty"}, "x"]}, []),
+        ({"a": [{"list": "empty"}, {"list": "some"}]}, []),
+        ({"a": [{"anything-but": {"list": "empty"}}]}, [("empty", ["a", 0, "anything-but"])]),
+        ({"a": [{"anything-but": [{"list": "empty"}]}]}, [("empty", ["a", 0, "anything-but", 0])]),
+        ({"$or": [{"a": ["x"]}, {"b": {"c": [{"list": "none"}]}}]}, [("none", ["$or", 1, "b", "c", 0])]),
+        ({"a": [{"list": "unknown"}]}, []),
+    ],
+    ids=str,
+)
+def test_lists_that_leave_nothing(pattern: dict[str, Any], places: list[tuple[str, list[str | int]]]) -> None:
+    """A list without values is named where it is all that an array has, since an empty array is refused."""
+    lists: dict[str, list[Any]] = {"empty": [], "none": [], "some": ["x"]}
+    assert sorted(empty_lists(pattern, lists)) == places
 
 
 def test_dates_in_patterns_are_text(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -88,6 +91,54 @@ def test_cron_over_several_days() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cron", "lasts", "minutes"),
+    [
+        ("30 1 * * *", "2h", [("2026-03-29T00:30", 120), ("2026-10-24T23:30", 120)]),
+        ("30 2 * * *", "30m", [("2026-03-29T01:00", 30), ("2026-10-25T00:30", 30)]),
+        ("30 2 * * *", "2h", [("2026-03-29T01:00", 120), ("2026-10-25T00:30", 120)]),
+        ("0 3 * * *", "1h", [("2026-03-29T01:00", 60), ("2026-10-25T02:00", 60)]),
+    ],
+)
+def test_cron_lasts_what_it_says(cron: str, lasts: str, minutes: list[tuple[str, int]]) -> None:
+    """Where the clock is changed, too: it comes once, and is as long."""
+    berlin = window(timezone="Europe/Berlin", cron=cron, lasts=lasts)
+    for start, length in minutes:
+        began = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        before = [began - timedelta(minutes=ago) for ago in range(1, 61)]
+        during = [began + timedelta(minutes=after) for after in range(length)]
+        after = [began + timedelta(minutes=length + after) for after in range(180)]
+        assert all(map(berlin.in_force, during))
+        assert not any(map(berlin.in_force, [*before, *after]))
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron"),
+    [("Europe/Berlin", "30 1 * * *"), ("Europe/Berlin", "*/20 2 * * *"), ("America/Sao_Paulo", "0 0 * * *"),
+     ("Australia/Lord_Howe", "45 1 * * *"), ("Africa/Cairo", "15 0,23 * * *")],
+)  # fmt: skip
+@given(minutes=st.integers(0, 11 * 366 * 24 * 60))
+def test_cron_windows_are_their_times(zone: str, cron: str, minutes: int) -> None:
+    """A window is in force exactly where a time of its expression is less than its length ago, in any zone."""
+    at = datetime(2016, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    one = window(timezone=zone, cron=cron, lasts="3h")
+    starts = CronSim(cron, (at - timedelta(days=2)).astimezone(ZoneInfo(zone)))
+    times = [began for began in (next(starts).astimezone(UTC) for _ in range(20)) if began <= at]
+    assert one.in_force(at) is (at - max(times) < timedelta(hours=3))
+
+
+def test_excepted_days_are_passed_at_once() -> None:
+    """One judgement is quick, however often the expression would come on the days that are left out."""
+    began = time.perf_counter()
+    days = {"except": ["2000-01-01..2099-12-31", "2026-11-20"]}
+    assert not in_force(window(cron="* * * * *", lasts="7d", **days), "2026-11-23T12:00:00+00:00")
+    single = {"except": [f"2026-11-{day}" for day in range(10, 24)]}
+    assert not in_force(window(cron="* * * * *", lasts="7d", **single), "2026-11-23T12:00:00+00:00")
+    single = {"except": [f"2026-11-{day}" for day in range(18, 24)]}
+    assert in_force(window(cron="* * * * *", lasts="7d", **single), "2026-11-23T12:00:00+00:00")
+    assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize(
     ("keys", "at", "inside"),
     [
         ({"weekly": ["thu,fri"]}, "2026-12-24T12:00:00+01:00", False),
@@ -128,7 +179,9 @@ def test_always_and_never(at: datetime, zone: str) -> None:
         ({"cron": "0 0 * * *"}, "cron and lasts go together"),
         ({"weekly": ["mon"], "lasts": "1h"}, "cron and lasts go together"),
         ({"cron": "0 0 30 2 *", "lasts": "1h"}, "cron"),
-        ({"cron": "every day", "lasts": "1h"}, "not a cron expression"),
+        ({"cron": "every day", "lasts": "1h"}, "not a cron expression: it has five fields"),
+        ({"cron": "0 30 1 * * *", "lasts": "1h"}, "five fields.*and not 6"),
+        ({"cron": "", "lasts": "1h"}, "five fields.*and not 0"),
         ({"cron": "0 0 * * *", "lasts": "8d"}, "at most 7 days"),
         ({"cron": "0 0 * * *", "lasts": 60}, "a duration like 2h"),
         ({"weekly": ["monday"]}, "not a day of the week: 'monday'"),

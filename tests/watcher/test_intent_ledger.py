@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from recovery.intents import Declaration
 from rules.errors import UnavailableError
-from rules.intents import Change, Intent
+from rules.events import parse_event_json
+from rules.intents import Change, Intent, change_of
 from tests.watcher.watching import NOON, delete_stack, delete_table
 from watcher.intent_ledger import IntentLedger
 
@@ -102,7 +103,7 @@ def test_another_intent_may_cover_what_one_no_longer_does(parts: Parts) -> None:
 
 def test_a_number_that_cannot_be_read_covers_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown means alert: only intents without a number still count, and the note says what was not read."""
-    limited, free = declare(parts, max_changes=5), declare(parts, table="*")
+    limited, free = declare(parts, max_changes=5), declare(parts, table="stag*")
 
     def broken(*_: object, **__: object) -> object:
         raise UnavailableError("S3 is down")
@@ -126,6 +127,34 @@ def test_the_tables_of_a_covered_stack_are_covered(parts: Parts) -> None:
     assert ledger.coverage(of_stack("basket"), [bound], "x").intents == ()
     elsewhere = of_stack("shop", region="us-east-1", names=("service-role",))
     assert ledger.coverage(elsewhere, [bound], "x").intents == ()
+
+
+def test_a_damaged_intent_spoils_no_other(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    """The readable ones still cover; where none does, the alert says that one could not be read."""
+    mine = declare(parts)
+    parts.vault.put_new(f"intents/{mine.id}-x.json", b"{}")
+    assert take(parts, delete_table("staging-orders", **LATER)).intents == (mine.id,)
+    loud = take(parts, delete_table("orders", **LATER))
+    assert loud.alerted
+    assert any(f"intents/{mine.id}-x.json" in reason for reason in loud.reasons)
+    assert "is damaged" in caplog.text
+
+
+def test_an_incident_is_named_as_its_event_was(parts: Parts) -> None:
+    """What the ledger holds intents against is what the watcher held them against, the role's ARN with it."""
+    place = "arn:aws:iam::123456789012"
+    session = {
+        "type": "AssumedRole",
+        "arn": "arn:aws:sts::123456789012:assumed-role/ci/developer",
+        "accountId": "123456789012",
+        "sessionContext": {"sessionIssuer": {"arn": f"{place}:role/teams/ci", "userName": "ci"}},
+    }
+    body = delete_table("staging-a", userIdentity=session, **LATER)
+    take(parts, body)
+    (entry,) = IntentLedger(parts.incidents).since(NOON)
+    assert entry.change.names == change_of(parse_event_json(body)).names
+    assert entry.change.names == (session["arn"], f"{place}:role/teams/ci", "ci")
+    assert not declare(parts).covers(entry.change)
 
 
 def test_a_table_whose_stack_nobody_knows_is_explained(parts: Parts) -> None:

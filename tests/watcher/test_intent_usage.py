@@ -55,6 +55,19 @@ def test_what_an_intent_covered(parts: Parts) -> None:
     )  # fmt: skip
 
 
+def test_who_declared_his_own_change(parts: Parts) -> None:
+    """The account says so where the declaring principal made a covered change, in whatever session."""
+    role = "arn:aws:sts::123456789012:assumed-role/ci"
+    planned = replace(DECLARATION, by="ci")
+    mine = parts.intents.declare(planned, f"{role}/job-1")
+    reviewed = parts.intents.declare(planned, "arn:aws:iam::123456789012:user/reviewer")
+    unused = parts.intents.declare(replace(planned, table="other-*"), f"{role}/job-1")
+    delete(parts, "staging-a", userIdentity={"type": "AssumedRole", "arn": f"{role}/job-2"})
+    accounts = usage(parts, mine, reviewed, unused)
+    assert [account.self_declared for account in accounts] == [True, False, False]
+    assert accounts[0].document()["self_declared"] is True
+
+
 def test_an_over_used_intent(parts: Parts) -> None:
     """One change was allowed and two fit: the second alerted, and the account shows both."""
     intent = declare(parts, max_changes=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from recovery.intents import Declaration
 from rules.errors import EventError, UnavailableError
 from rules.verdicts import Severity, VerdictKind
 from tests.watcher.watching import NOON, delete_stack, delete_table
-from watcher.incidents import IncidentState
+from watcher.incidents import Incident, IncidentState
 
 if TYPE_CHECKING:
     from tests.watcher.watching import Clockwork, Parts
@@ -93,7 +94,9 @@ def test_a_declared_deletion_is_quiet(parts: Parts, clock: Clockwork) -> None:
 
 def test_an_intent_declared_afterwards_explains_nothing(parts: Parts) -> None:
     """The deletion was before the declaration: it alerts."""
-    parts.intents.declare(Declaration(table="*", by="*", lasts=timedelta(hours=1), reason="oops"), "somebody")
+    parts.intents.declare(
+        Declaration(table="ord*", by="dev*", lasts=timedelta(hours=1), reason="oops"), "somebody"
+    )
     incident = parts.pipeline.take(delete_table(eventTime="2026-11-23T11:59:59Z"))
     assert incident is not None
     assert incident.verdict is VerdictKind.SUSPICIOUS
@@ -172,6 +175,25 @@ def test_two_watchers_that_meet_make_one_incident(parts: Parts, monkeypatch: pyt
     assert len(list(parts.incidents.all())) == 1
 
 
+def test_a_batch_is_taken_in_event_by_event(parts: Parts) -> None:
+    """Records of a trail, or a notification of SNS around an event: one incident each, and again changes nothing."""
+    records = [json.loads(delete_table(name))["detail"] for name in ("orders", "basket")]
+    batch = json.dumps({"Records": records}).encode()
+    assert [one.subject.name for one in parts.pipeline.take_all(batch)] == ["orders", "basket"]
+    assert [one.subject.name for one in parts.restart().pipeline.take_all(batch)] == ["orders", "basket"]
+    notice = json.dumps({"Type": "Notification", "Message": delete_table("carts").decode()}).encode()
+    assert [one.subject.name for one in parts.pipeline.take_all(notice)] == ["carts"]
+    assert len(list(parts.incidents.all())) == 3
+
+
+def test_what_is_understood_of_a_batch_is_stored(parts: Parts) -> None:
+    """One bad record makes the message come again, but hides none of the others."""
+    good = json.loads(delete_table("orders"))["detail"]
+    with pytest.raises(EventError, match="eventTime"):
+        parts.pipeline.take_all(json.dumps({"Records": [{**good, "eventTime": "noon"}, good]}).encode())
+    assert [one.subject.name for one in parts.incidents.all() if isinstance(one, Incident)] == ["orders"]
+
+
 def test_conflicts_are_retried(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """An update that meets another writer is applied to the newest version."""
     incident = parts.pipeline.take(delete_table())
@@ -192,7 +214,7 @@ def test_conflicts_are_retried(parts: Parts, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_alert_never_hides_in_a_quiet_incident(parts: Parts, clock: Clockwork) -> None:
     """What comes later under the same identity and alerts opens the incident; both events are in it."""
     parts.intents.declare(
-        Declaration(table="*", by="developer", lasts=timedelta(minutes=1), reason="clean up"), "somebody"
+        Declaration(table="ord*", by="developer", lasts=timedelta(minutes=1), reason="clean up"), "somebody"
     )
     quiet = parts.pipeline.take(delete_table(eventTime="2026-11-23T12:00:30Z", eventID="e-1"))
     assert quiet is not None

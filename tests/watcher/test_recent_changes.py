@@ -60,6 +60,49 @@ def test_a_burst_is_counted_over_incidents_and_restarts(parts: Parts) -> None:
     assert recent(take(parts, delete_table("t8", eventTime=at(30))))["deletions"] == 1
 
 
+def test_sessions_of_one_role_are_one_principal(parts: Parts) -> None:
+    """A role that deletes under another session's name each time is told all the same."""
+    arn = "arn:aws:sts::123456789012:assumed-role/evil"
+    counts = [
+        recent(
+            take(
+                parts,
+                delete_table(
+                    f"t{number}",
+                    eventTime=at(number),
+                    userIdentity={"type": "AssumedRole", "arn": f"{arn}/s{number}"},
+                ),
+            )
+        )
+        for number in range(3)
+    ]
+    assert [one["deletions"] for one in counts] == [1, 2, 3]
+
+
+def test_the_worse_of_two_events_says_how_bad_an_incident_is(parts: Parts) -> None:
+    """A second event of the same cause that is worse is not hidden behind the first one's title and severity."""
+    update: dict[str, Any] = {"eventName": "UpdateTable", "eventTime": at(0)}
+    stream = {"tableName": "orders", "streamSpecification": {"streamEnabled": False}}
+    replica = {"tableName": "orders", "replicaUpdates": [{"delete": {"regionName": "eu-central-1"}}]}
+    first = take(parts, delete_table("orders", **update, requestParameters=stream))
+    second = take(parts, delete_table("orders", **update, requestParameters=replica))
+    assert (second.id, first.severity.value, second.severity.value) == (first.id, "medium", "critical")
+    assert second.title == "Replica removed"
+    assert set(first.reasons) <= set(second.reasons)
+
+
+def test_an_event_that_is_nested_absurdly_deep_is_stored_without_its_document(parts: Parts) -> None:
+    """The incident and its alert are there; only the event itself is not kept."""
+    deep: dict[str, Any] = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    incident = take(
+        parts, delete_table("orders", eventTime=at(0), requestParameters={"tableName": "orders", "x": deep})
+    )
+    assert incident.alerted
+    assert incident.events[0].event == {}
+
+
 def test_the_same_event_again_is_no_burst(parts: Parts) -> None:
     """A message that comes five times is one deletion."""
     body = delete_table("orders", eventTime=at(0))
@@ -82,9 +125,9 @@ def test_the_stack_that_went_before(parts: Parts) -> None:
         "arn": "arn:aws:iam::123456789012:user/developer",
         "invokedBy": "cloudformation.amazonaws.com",
     }
-    alive = take(parts, delete_table("orders", eventTime=at(0), userIdentity=by_stack))
-    assert recent(alive)["stackDeleted"] is False
-    assert "cloudformation-replacement" in alive.rules
+    nobody_knows = take(parts, delete_table("orders", eventTime=at(0), userIdentity=by_stack))
+    assert "stackDeleted" not in recent(nobody_knows)
+    assert "cloudformation-replacement" not in nobody_knows.rules
     take(parts, delete_stack("shop", eventTime=at(1)))
     status = {
         "version": "0", "id": "s-1", "detail-type": "CloudFormation Resource Status Change",

@@ -11,14 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.drafting.draft import DraftOptions, draft_rule
-from rules.drafting.names import job_session, looks_like_production, stable_prefix
+from rules.drafting.names import (
+    PRODUCTION_TAGS,
+    job_session,
+    looks_like_production,
+    stable_prefix,
+    tagged_as_production,
+)
 from rules.errors import UsageError
 from rules.events import ChangeEvent, parse_event
 from rules.explain import laid_over
 from rules.facts import Facts, unlooked_facts
+from rules.lint.implies import condition_implies
 from rules.mutation import mutate
+from rules.patterns.structure import flatten
 from rules.rule_tests import given_files, prepare_tests, run_rule_tests
 from rules.rulefile import load_rules, read_rule_text
+from rules.watched import WATCHED_ACTIONS
 from tests.rules.judging import NOW, changed, document, event
 
 if TYPE_CHECKING:
@@ -98,7 +107,7 @@ def test_what_a_rule_asks() -> None:
     """The role, not its session; the prefix, not the name; account and region; never the user agent."""
     (rule,) = drafted(preview()).rules
     assert rule.match == {
-        "detail": {"eventSource": ["dynamodb.amazonaws.com"], "eventName": ["DeleteTable"]},
+        "detail": {"eventName": ["DeleteTable"]},
         "facts": {
             "failed": [False],
             "account": ["111122223333"],
@@ -160,6 +169,32 @@ def test_tags_are_asked_for_where_they_can_be_known(around: Facts, asked: bool) 
     assert ("tags" in str(rule.unless)) is asked
 
 
+def test_production_is_what_the_default_pack_calls_so() -> None:
+    """A table that the pack would make critical by its tag is not silenced: the same tags, and all of its words."""
+    pack = load_rules([])
+    production = next(rule for rule in pack.rule_set.rules if rule.id == "production-tag")
+    asked = flatten(production.written_match["facts"]["table"]["tags"])
+    assert {key for one in asked for key in one} == set(PRODUCTION_TAGS)
+    file = drafted(preview())
+    (words,) = file.lists.values()
+    of_pack = next(source.lists["production"] for _, source in pack.files if "production" in source.lists)
+    assert all(condition_implies([word], words, "facts.table.tags.env") for word in of_pack)
+    assert tagged_as_production({"Stage": "Live"})
+    assert not tagged_as_production({"env": "dev", "team": "prod"})
+
+
+def test_the_list_of_a_long_id() -> None:
+    """Names of lists are no longer than ids may be."""
+    file = drafted(preview(), rule_id="x" * 100)
+    assert [len(name) for name in file.lists] == [100]
+
+
+def test_a_name_tells_the_service() -> None:
+    """A draft need not name the service, since no two that are watched have a call of the same name."""
+    services = {(action.event_name, action.event_source) for action in WATCHED_ACTIONS}
+    assert len(services) == len({name for name, _ in services})
+
+
 @pytest.mark.parametrize(
     ("of", "around", "why"),
     [
@@ -177,6 +212,8 @@ def test_tags_are_asked_for_where_they_can_be_known(around: Facts, asked: bool) 
         (preview("ShopProdOrders"), {}, "looks like production"),
         (preview(), {"table": {"tags": {"env": "Production"}}}, "looks like production"),
         (preview(), {"table": {"tags": {"stage": "prod-eu"}}}, "looks like production"),
+        (preview(), {"table": {"tags": {"Env": "PRD"}}}, "looks like production"),
+        (preview(), {"table": {"tags": {"STAGE": "live"}}}, "looks like production"),
         (preview(), {"origin": {"stack": "shop-prod"}}, "looks like production"),
     ],
 )  # fmt: skip

@@ -58,7 +58,11 @@ def breadth(folder: Path, match: str) -> list[str]:
         ("{facts: {app: [nightly], weight: [weakening]}}", ["error [tool-only]"]),
         (f"{{facts: {{{WHAT}}}}}", ["warning [no-who]"]),
         (f"{{facts: {{tool: [cdk], {WHAT}}}}}", ["warning [no-who]"]),
-        ("{facts: {account: ['111122223333']}}", ["warning [no-who]"]),
+        ("{facts: {account: ['111122223333']}}", ["error [too-broad]"]),
+        ("{facts: {tool: [cdk], account: ['111122223333']}}", ["error [tool-only]"]),
+        ("{facts: {tool: [cdk], actor: {session: [job-7]}}}", ["error [tool-only]"]),
+        (f"{{facts: {{actor: {{session: [job-7]}}, {WHAT}}}}}", ["warning [no-who]"]),
+        (f"{{facts: {{{WHO}, actor.arn: [{{prefix: 'arn:'}}], {WHAT}}}}}", []),
         (f"{{facts: {{{WHO}}}}}", ["warning [no-what]"]),
         (f"{{facts: {{{WHO}, tool: [cdk]}}}}", ["warning [no-what]"]),
     ],
@@ -78,6 +82,16 @@ def test_why_a_tool_is_not_enough(tmp_path: Path) -> None:
     ]
     (line,) = of_rule(tmp_path, f"{{facts: {{tool: [cdk], {WHAT}}}}}", verdict="intentional")
     assert line.endswith("such as by facts.actor.role (a tool is nobody: anybody can set a user agent)")
+
+
+def test_a_tool_in_unless_is_a_tool(tmp_path: Path) -> None:
+    """To silence all but what another tool does is to silence by tool; with who and what named it is not."""
+    unless = ", unless: {facts: {tool: [{anything-but: terraform}]}}"
+    weight = "{facts: {weight: [destructive]}}"
+    (line,) = of_rule(tmp_path, weight, verdict="intentional", more=unless)
+    assert line.startswith("error [tool-only] never counts: a tool alone explains nothing")
+    named = f"{{facts: {{{WHO}, {WHAT}}}}}"
+    assert of_rule(tmp_path, named, verdict="intentional", more=unless) == []
 
 
 @pytest.mark.parametrize("verdict", ["suspicious", "accidental"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rules.lint.test_lint import found
+from tests.rules.lint.test_lint import findings, found
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,34 @@ def of_test(folder: Path, keys: str) -> list[str]:
 def test_tests(tmp_path: Path, keys: str, said: list[str]) -> None:
     """Rules, facts, values and windows in a test have to exist."""
     assert of_test(tmp_path, keys if "expect" in keys else f"{keys}, expect: {{verdict: suspicious}}") == said
+
+
+def test_events_that_cannot_be_used(tmp_path: Path) -> None:
+    """A missing file, one that is no event, and a record that is none: at the test, before anybody runs it."""
+    (tmp_path / "list.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "fine.json").write_text('{"eventName": "DeleteTable"}', encoding="utf-8")
+    tests = "".join(
+        f"- {{name: t, event: {event}, expect: {{verdict: suspicious}}}}\n"
+        for event in ("fine.json", "missing.json", "list.json", "{eventName: X, eventTime: today}")
+    )
+    made = [one for one in findings(tmp_path, f"{RULE}tests:\n{tests}") if one.check == "test-event"]
+    assert [(one.level, one.fault.line) for one in made] == [("error", 5), ("error", 6), ("error", 7)]
+    assert [one.fault.message.replace(str(tmp_path), "") for one in made] == [
+        "test 't': event file /missing.json: No such file or directory",
+        "test 't': event file /list.json: expected a JSON object, found list",
+        "test 't': not a usable CloudTrail record: eventTime: a time like 2026-01-31T09:30:00Z is needed",
+    ]
+
+
+def test_names_that_stand_twice(tmp_path: Path) -> None:
+    """Whoever reads that a test failed has to know which; the later one is told of."""
+    tests = "".join(
+        f"- {{name: {name}, event: {{eventName: DeleteTable}}, expect: {{verdict: suspicious}}}}\n"
+        for name in ("a", "b", "a", "A")
+    )
+    assert found(tmp_path, f"{RULE}tests:\n{tests}") == [
+        "warning [same-name] test 'a': the test in line 4 has the same name"
+    ]
 
 
 def test_lists_and_windows_that_nobody_uses(tmp_path: Path) -> None:

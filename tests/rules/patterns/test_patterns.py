@@ -433,6 +433,16 @@ def test_field_after_or_replaces_the_one_inside() -> None:
     assert not after.matches({"a": 2})
 
 
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_zero_is_written_without_a_point(zero: float) -> None:
+    """EventBridge refuses 1E-325, which is read as 0.0: what was written can no longer be told, so it is asked for."""
+    for condition in ({"numeric": ["=", zero]}, {"anything-but": [zero]}):
+        assert fault({"v": [condition]}).reason == (
+            f"write zero as 0: a number too small to compare, such as 1E-325, is read as {zero}, too"
+        )
+    assert one({"numeric": ["=", 0]}).matches({"v": zero})
+
+
 @pytest.mark.parametrize(
     ("pattern", "place"),
     [
@@ -440,11 +450,14 @@ def test_field_after_or_replaces_the_one_inside() -> None:
         ({"$or": []}, "$or"),
         ({"$or": "a"}, "$or"),
         ({"d": {"$or": [{"a": [1]}, ["b"]]}}, "d.$or[1]"),
-        ({"$or": [{"a": [1]}, {}]}, ""),
-        ({"$or": [{"a": [1]}, {"b": []}]}, "b"),
-        ({"$or": [{"a": [1]}, {"numeric": [">", 1]}]}, "numeric"),
-        ({"$or": [{"a": [1]}, {"b": {"date-after": ["x"]}}]}, "b.date-after"),
-        ({"$or": [{"a": [1]}, {"$or": [{"b": [2]}]}]}, "$or"),
+        ({"$or": [{"a": [1]}, {}]}, "$or[1]"),
+        ({"d": {"$or": [{"a": [1]}, {}]}}, "d.$or[1]"),
+        ({"$or": [{"a": [1]}, {"b": []}]}, "$or[1].b"),
+        ({"$or": [{"a": [1]}, {"b": [{"prefix": 1}]}]}, "$or[1].b[0].prefix"),
+        ({"$or": [{"a": [1]}, {"numeric": [">", 1]}]}, "$or[1].numeric"),
+        ({"$or": [{"prefix": ["x"]}, {"a": ["b"]}]}, "$or[0].prefix"),
+        ({"$or": [{"a": [1]}, {"b": {"date-after": ["x"]}}]}, "$or[1].b.date-after"),
+        ({"$or": [{"a": [1]}, {"$or": [{"b": [2]}]}]}, "$or[1].$or"),
     ],
 )
 def test_malformed_or_is_refused(pattern: dict[str, Any], place: str) -> None:
