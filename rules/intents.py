@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -87,15 +87,7 @@ def change_of(event: ChangeEvent, origin_stack: str = "") -> Change:
         resource_type=event.resource.type,
         resource_name=event.resource.name,
         origin_stack=origin_stack,
-        names=names_of(
-            actor.kind,
-            arn=actor.arn,
-            issuer=actor.issuer,
-            role=actor.role,
-            name=actor.name,
-            account=actor.account,
-            at=event.account,
-        ),
+        names=names_of(actor, at=event.account, account=actor.account),
         session=actor.session,
         source_identity=actor.source_identity,
         app=event.app,
@@ -104,9 +96,31 @@ def change_of(event: ChangeEvent, origin_stack: str = "") -> Change:
     )
 
 
-def names_of(
-    kind: str, *, arn: str, issuer: str, role: str, name: str, at: str, account: str = ""
-) -> tuple[str, ...]:
+class Named(Protocol):
+    """What a principal can be named by, in an event or in what an incident keeps of it; "" where nobody knows."""
+
+    @property
+    def kind(self) -> str:
+        """An ``ActorKind``."""
+
+    @property
+    def arn(self) -> str:
+        """Its own, with the session where it has one."""
+
+    @property
+    def issuer(self) -> str:
+        """The ARN of the role or user that its session is of."""
+
+    @property
+    def role(self) -> str:
+        """The role's name."""
+
+    @property
+    def name(self) -> str:
+        """The user's, or with single sign-on the person's."""
+
+
+def names_of(who: Named, *, at: str, account: str = "") -> tuple[str, ...]:
     """What ``by`` is held against: what AWS set, and never what the caller chose himself.
 
     The ARNs of the principal and of the role (or user) that its session is of, the name of the role or the IAM
@@ -114,12 +128,13 @@ def names_of(
     they stand in the ARN alone. A bare name says nothing about the account: it counts only where the principal's
     own ``account`` is the one ``at`` which the change was made, or nobody knows it.
     """
-    arns = tuple(one for one in (arn, issuer) if ":" in one)
+    arns = tuple(one for one in (who.arn, who.issuer) if ":" in one)
     own = account or next((_account_of(one) for one in arns), "")
     if own not in {"", at}:
         return arns
-    by_name = kind == ActorKind.IAM_USER or (kind == ActorKind.SSO and (not issuer or _AWS_ROLES in issuer))
-    bare = (role, name if by_name else "")
+    made_by_aws = not who.issuer or _AWS_ROLES in who.issuer
+    by_name = who.kind == ActorKind.IAM_USER or (who.kind == ActorKind.SSO and made_by_aws)
+    bare = (who.role, who.name if by_name else "")
     return (*arns, *dict.fromkeys(one for one in bare if one and ":" not in one))
 
 
