@@ -6,14 +6,17 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?= --yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean bench-rules
+.PHONY: help engines demo test test-engines test-crash check format lock clean bench-rules bench-backup
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
 	@echo "make test    the tests"
+	@echo "make test-engines  the contract of backup and recovery on moto, ministack and dynalite"
+	@echo "make test-crash    backups killed at random moments, over and over"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make format  let ruff format and mend what it can"
 	@echo "make bench-rules  events judged a second, beside moto and ministack"
+	@echo "make bench-backup CPU, wall time and memory of a backup, beside dynamodump and a boto3 loop"
 	@echo "make lock    make the lock files anew from pyproject.toml"
 
 # The two stamps: what the demo needs, and on top of it what the tests and checks need.
@@ -49,8 +52,33 @@ $(VENV)/ministack.stamp: requirements/ministack.in
 	$(VENV)/ministack/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/ministack.in
 	@touch $@
 
+# dynalite is a DynamoDB in node. What cannot be had is reported by the tests that need it, as skipped.
+$(VENV)/dynalite.stamp:
+	npm install --silent --no-save --no-audit --no-fund --prefix $(VENV)/dynalite dynalite@4.0.0
+	@touch $@
+
+# dynamodump pins its boto3.
+$(VENV)/dynamodump.stamp: requirements/dynamodump.in
+	$(PYTHON) -m venv $(VENV)/dynamodump
+	$(VENV)/dynamodump/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/dynamodump.in
+	@touch $@
+
+# Engines that cannot be installed are no reason not to test the others.
+engines:
+	-@$(MAKE) --no-print-directory $(VENV)/ministack.stamp
+	-@$(MAKE) --no-print-directory $(VENV)/dynalite.stamp
+
+test-engines: $(VENV)/dev.stamp engines
+	$(BIN)/python -m pytest tests/engines $(PYTEST_ARGS)
+
+test-crash: $(VENV)/dev.stamp engines
+	$(BIN)/python -m pytest tests/crash -s $(PYTEST_ARGS)
+
 bench-rules: $(VENV)/dev.stamp $(VENV)/ministack.stamp
 	$(BIN)/python -m benchmarks.rules $(VENV)/ministack/bin/python
+
+bench-backup: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $(VENV)/dynamodump.stamp
+	$(BIN)/python -m benchmarks.backup $(BENCH_ARGS)
 
 # uv writes lock files for every platform at once; their hashes are what pip checks at set-up.
 UV_COMPILE = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

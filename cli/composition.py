@@ -123,7 +123,7 @@ class Net:
             aws=self.aws,
             catalog=self.catalog,
             tables=self.raw_tables,
-            engine=WriteEngine(self.raw_tables, self.vault, self.sleep),
+            engine=WriteEngine(self.raw_tables, self.sleep),
             clock=self.clock,
             sleep=self.sleep,
             progress=progress,

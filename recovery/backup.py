@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from recovery.definition import RUN_TAG, capture_definition, describe_table
-from recovery.digest import ALGORITHM
+from recovery.backup_runs import (
+    ENDED_WITHIN,
+    BackupRunRecord,
+    may_continue,
+    start_backup_run,
+    unfinished_backup,
+)
+from recovery.catalog import Catalog
+from recovery.compression import Compression
+from recovery.definition import RUN_TAG, TableDefinition, capture_definition, describe_table
+from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
+from recovery.export_layout import new_export_id
+from recovery.leases import holding, take_lease
+from recovery.leftovers import sweep_leftovers
 from recovery.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
@@ -17,44 +31,192 @@ from recovery.manifest import (
     TableIdentity,
     new_backup_id,
 )
-from recovery.vault import body_of
+from recovery.shrinkage import Freeze, freeze_retention, shrinkage
+from recovery.vault import body_of, document
 from rules.errors import UnavailableError, UnsafeError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from recovery.aws import Aws
     from recovery.backup_engine import BackupEngine, CopiedData
+    from recovery.backup_runs import BackupRun
     from recovery.clock import Clock
-    from recovery.definition import TableDefinition
+    from recovery.leases import Lease
     from recovery.progress import Progress
     from recovery.vault import Vault
 
+log = logging.getLogger(__name__)
+
 DISTRIBUTION = "dynamodb-safetynet"
+SHRINK_PERCENT = 50.0
 
 
-def back_up_table(
-    aws: Aws, vault: Vault, engine: BackupEngine, table: str, clock: Clock, progress: Progress
-) -> Manifest:
-    """Back one table up and return its manifest.
+@dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """``shrink_percent``: a backup with so many per cent of items less than the one before is a finding."""
 
-    The backup exists once its manifest does; whatever fails before leaves only invisible objects.
-    Raises TableNotFoundError, AccessDeniedError, UnavailableError, UnsafeError for a table that is being
-    recovered.
-    """
-    now = clock()
-    definition = capture_definition(aws, table, now)
-    identity = definition.table
-    backup_id = new_backup_id(now)
-    folder = f"{identity.folder}{backup_id}/"
-    _refuse_half_recovered(definition)
-    progress.start(table, f"back up {table}", definition.item_count_estimate or None)
-    body = body_of(definition)
-    vault.put_new(folder + TABLE_DEFINITION, body)
-    data = engine.copy(identity, folder, definition.size_bytes_estimate, progress)
-    _refuse_replaced(aws, definition)
-    manifest = _manifest(backup_id, definition, body, engine, data)
-    vault.put_new(folder + MANIFEST, body_of(manifest))
-    progress.finish(table)
-    return manifest
+    compression: Compression = Compression.GZIP
+    shrink_percent: float = SHRINK_PERCENT
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """What a backup came to. ``resumed``: it went on where an interrupted one had stopped."""
+
+    manifest: Manifest
+    definition: TableDefinition
+    resumed: bool
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be read of the table's settings, a line each."""
+        return tuple(f"not in the backup: {name} ({why})" for name, why in self.definition.unknown.items())
+
+
+class Backups:
+    """Backs tables up with one engine into one vault."""
+
+    def __init__(
+        self,
+        *,
+        aws: Aws,
+        vault: Vault,
+        engine: BackupEngine,
+        clock: Clock,
+        progress: Progress,
+        options: BackupOptions | None = None,
+        started_by: str = "",
+    ) -> None:
+        self._aws = aws
+        self._vault = vault
+        self._catalog = Catalog(vault)
+        self._engine = engine
+        self._clock = clock
+        self._progress = progress
+        self._options = options or BackupOptions()
+        self._started_by = started_by
+
+    def back_up(self, table: str) -> BackupReport:
+        """Back one table up, or finish what an interrupted backup of it began.
+
+        The backup exists once its manifest does; whatever fails before leaves only invisible objects.
+        Raises TableNotFoundError, AccessDeniedError, UnavailableError, LeaseHeldError while somebody else is
+        at it, UnsafeError for a table that is being recovered.
+        """
+        now = self._clock()
+        definition = capture_definition(self._aws, table, now)
+        _refuse_half_recovered(definition)
+        identity = definition.table
+        lease = take_lease(
+            self._vault,
+            self._clock,
+            f"backup-{identity.account}-{identity.region}-{identity.name}",
+            self._started_by or "a backup",
+        )
+        with holding(lease):
+            report = self._back_up(definition, now, lease)
+            sweep_leftovers(self._vault, identity, self._clock())
+        return report
+
+    def _back_up(self, definition: TableDefinition, now: datetime, lease: Lease) -> BackupReport:
+        run = self._unfinished(definition, now)
+        if run is not None and (ended := self._ended(run)) is not None:
+            run.remove()
+            if now - ended.consistency.ended < ENDED_WITHIN:
+                definition = self._catalog.definition(ended)
+                return BackupReport(ended, definition, True, run.record.started_at, now)
+            run = None
+        resumed = run is not None
+        if run is None:
+            run = self._start(definition, now)
+        else:
+            log.info("going on with backup %s of %s", run.record.backup_id, definition.table.name)
+        table = definition.table.name
+        self._progress.start(table, f"back up {table}", definition.item_count_estimate or None)
+        definition, body = self._definition_of(run, definition)
+        data = self._engine.copy(run, definition, lease, self._progress)
+        _refuse_replaced(self._aws, definition)
+        lease.check()
+        manifest = self._manifest(run, definition.table, body, data).sealed()
+        self._vault.put_new(manifest.folder + MANIFEST, body_of(manifest))
+        run.remove()
+        self._progress.finish(table)
+        return BackupReport(manifest, definition, resumed, run.record.started_at, self._clock())
+
+    def _unfinished(self, definition: TableDefinition, now: datetime) -> BackupRun | None:
+        """An interrupted backup of this very table that is worth going on with."""
+        try:
+            run = unfinished_backup(self._vault, definition.table)
+        except DamagedObjectError as error:
+            log.warning("the interrupted backup is not gone on with: %s", error)
+            return None
+        if run is None or may_continue(run, definition.table, definition.created, now):
+            return run
+        log.info("the interrupted backup %s is too old or of another table", run.record.backup_id)
+        run.remove()
+        return None
+
+    def _ended(self, run: BackupRun) -> Manifest | None:
+        """The manifest of a run whose record alone was left behind; None where it is not that far."""
+        table = run.record.table
+        try:
+            return self._catalog.get(table.account, table.region, table.name, run.record.backup_id)
+        except BackupNotFoundError:
+            return None
+
+    def _start(self, definition: TableDefinition, now: datetime) -> BackupRun:
+        record = BackupRunRecord(
+            backup_id=new_backup_id(now),
+            table=definition.table,
+            created=definition.created,
+            export_id=new_export_id(now),
+            compression=self._options.compression,
+            started_at=now,
+            started_by=self._started_by,
+        )
+        return start_backup_run(self._vault, record)
+
+    def _definition_of(self, run: BackupRun, found: TableDefinition) -> tuple[TableDefinition, bytes]:
+        """The definition as the run stored it when it began, and its bytes."""
+        key = run.record.folder + TABLE_DEFINITION
+        try:
+            stored = self._vault.get(key)
+        except ObjectNotFoundError:
+            body = body_of(found)
+            self._vault.put_new(key, body)
+            return found, body
+        return document(TableDefinition, stored), stored.body
+
+    def _manifest(
+        self, run: BackupRun, table: TableIdentity, definition_body: bytes, data: CopiedData
+    ) -> Manifest:
+        entry = BackupObject(
+            key=TABLE_DEFINITION,
+            size=len(definition_body),
+            sha256=hashlib.sha256(definition_body).hexdigest(),
+        )
+        manifest = Manifest(
+            backup_id=run.record.backup_id,
+            table=table,
+            engine=data.engine,
+            consistency=Consistency(kind=data.consistency, started=data.started, ended=data.ended),
+            item_count=data.item_count,
+            data_bytes=data.raw_bytes,
+            consumed_read_units=data.read_units,
+            export_id=data.export_id,
+            objects=(entry, *data.objects),
+            increment=data.increment,
+            tool_version=tool_version(),
+        )
+        finding = shrinkage(self._catalog, manifest, self._options.shrink_percent)
+        if finding is None:
+            return manifest
+        # Before the manifest: a backup that shrank is never seen without its freeze.
+        freeze_retention(self._vault, Freeze.of(manifest, finding, self._clock()))
+        return manifest.model_copy(update={"findings": (finding,)})
 
 
 def _refuse_half_recovered(definition: TableDefinition) -> None:
@@ -75,42 +237,6 @@ def _refuse_replaced(aws: Aws, before: TableDefinition) -> None:
         raise UnavailableError(
             f"table {before.table.name} was replaced while it was backed up", hint="Run the command again."
         )
-
-
-def _manifest(
-    backup_id: str,
-    definition: TableDefinition,
-    definition_body: bytes,
-    engine: BackupEngine,
-    data: CopiedData,
-) -> Manifest:
-    table = BackupObject(
-        key=TABLE_DEFINITION,
-        size=len(definition_body),
-        sha256=hashlib.sha256(definition_body).hexdigest(),
-    )
-    objects = [
-        BackupObject(key=entry.key, size=entry.size, sha256=entry.sha256, items=entry.items)
-        for entry in data.objects
-    ]
-    return Manifest(
-        backup_id=backup_id,
-        table=TableIdentity.model_validate(definition.table),
-        engine=engine.name,
-        consistency=Consistency(
-            kind=engine.consistency,
-            started=data.started,
-            ended=data.ended,
-        ),
-        item_count=data.item_count,
-        data_bytes=data.raw_bytes,
-        content_digest=data.content_digest,
-        digest_algorithm=ALGORITHM,
-        consumed_read_units=data.read_units,
-        export_id=data.export_id,
-        objects=(table, *objects),
-        tool_version=tool_version(),
-    )
 
 
 def tool_version() -> str:

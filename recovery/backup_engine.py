@@ -1,4 +1,4 @@
-"""The port of the backup engines: one adapter per file (``backup_scan``)."""
+"""The port of the backup engines: one adapter per file (``backup_scan``, ``backup_export``)."""
 
 from __future__ import annotations
 
@@ -8,35 +8,42 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from recovery.export_layout import WrittenObject
-    from recovery.manifest import TableIdentity
+    from recovery.backup_runs import BackupRun
+    from recovery.definition import TableDefinition
+    from recovery.leases import Lease
+    from recovery.manifest import BackupObject, Increment
     from recovery.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedData:
-    """What an engine put into the vault, for the manifest. Bytes are those of the lines, uncompressed."""
+    """What an engine put into the vault, for the manifest.
 
-    objects: tuple[WrittenObject, ...]
+    ``objects`` with keys relative to the backup's folder; ``raw_bytes`` before packing; ``started`` and
+    ``ended``: the times between which the data is consistent (the same for a point in time).
+    """
+
+    engine: str
+    consistency: Literal["per-item", "point-in-time"]
+    objects: tuple[BackupObject, ...]
     export_id: str
     item_count: int
     raw_bytes: int
-    content_digest: str
     read_units: float
     started: datetime
     ended: datetime
+    increment: Increment | None = None
 
 
 class BackupEngine(Protocol):
     """Copies all items of a table into a backup's folder, in the export layout."""
 
-    name: str
-    consistency: Literal["per-item", "point-in-time"]
+    def copy(
+        self, run: BackupRun, definition: TableDefinition, lease: Lease, progress: Progress
+    ) -> CopiedData:
+        """Copy the data, or go on with what ``run`` notes; nothing is visible before the manifest.
 
-    def copy(self, table: TableIdentity, folder: str, size_bytes: int, progress: Progress) -> CopiedData:
-        """Copy the data of a table of about ``size_bytes``; the backup is not visible before its manifest, whatever happens here.
-
-        Raises UnavailableError when throttled for too long, AccessDeniedError, TableNotFoundError. A page
-        is never skipped.
+        Raises UnavailableError when throttled for too long, AccessDeniedError, TableNotFoundError, and
+        LeaseHeldError once the lease is lost. A page is never skipped.
         """
         ...

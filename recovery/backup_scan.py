@@ -1,78 +1,108 @@
-"""The scan engine: parallel segments, raw bytes from the wire to the file."""
+"""The scan engine: parallel segments, raw bytes from the wire to the file, a checkpoint after every part."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from recovery.backup_engine import CopiedData
-from recovery.digest import ContentDigest
-from recovery.export_layout import (
-    FILE_RAW_BYTES,
-    DataFileWriter,
-    ExportTimes,
-    new_export_id,
-    write_export_manifests,
-)
+from recovery.backup_runs import SegmentCheckpoint
+from recovery.data_files import DataFileWriter, FileOptions, resumed_file
+from recovery.export_layout import ExportTimes, write_export_manifests
 from recovery.pacing import patient
+from recovery.read_pace import ReadPace
 from recovery.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
+    from recovery.backup_runs import BackupRun
     from recovery.clock import Clock, Sleep
-    from recovery.export_layout import WrittenObject
-    from recovery.manifest import TableIdentity
+    from recovery.definition import TableDefinition
+    from recovery.leases import Lease
     from recovery.progress import Progress
     from recovery.vault import Vault
     from recovery.wire import RawPage, RawTables
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENTS_A_CORE = 4
 MAX_SEGMENTS = 8
 
 
-@dataclass(slots=True)
-class _Segment:
-    """What one segment came to."""
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How to read: ``segments`` None as many as fit table and machine, ``max_units`` read units a second.
 
-    digest: ContentDigest = field(default_factory=ContentDigest)
-    written: list[WrittenObject] = field(default_factory=list)
-    raw_bytes: int = 0
-    read_units: float = 0.0
-
-
-def scan_pages(
-    tables: RawTables, table: str, segment: int, segments: int, sleep: Sleep, stop: Event
-) -> Iterator[RawPage]:
-    """Every page of one segment, strongly consistent; throttling slows it down but never skips a page.
-
-    Ends early once ``stop`` is set: then another part has failed, and nobody looks at what this one read.
+    ``read_percent`` of the table's provisioned (or maximal on-demand) capacity; the lower of both limits counts.
     """
-    start_key = b""
-    while not stop.is_set():
-        page = patient(sleep, stop)(
-            tables.scan_page, table, segment=segment, segments=segments, start_key=start_key, consistent=True
-        )
-        yield page
-        start_key = page.last_key
-        if not start_key:
-            return
+
+    segments: int | None = None
+    consistent: bool = True
+    max_units: float | None = None
+    read_percent: float | None = None
+    files: FileOptions = field(default_factory=FileOptions)
+
+    def limit_for(self, definition: TableDefinition) -> float | None:
+        """Read units a second that a table may cost; None: no limit."""
+        limits = [self.max_units] if self.max_units else []
+        if self.read_percent:
+            request = definition.create_table
+            provisioned = request.get("ProvisionedThroughput", {}).get("ReadCapacityUnits")
+            on_demand = request.get("OnDemandThroughput", {}).get("MaxReadRequestUnits")
+            if capacity := provisioned or on_demand:
+                limits.append(capacity * self.read_percent / 100)
+        return min(limits, default=None)
 
 
-def segments_for(size_bytes: int) -> int:
-    """How many segments to read side by side, from the size that DescribeTable last counted."""
-    return max(1, min(MAX_SEGMENTS, size_bytes // SEGMENT_BYTES))
+@dataclass(frozen=True, slots=True)
+class TableScan:
+    """How one table is read. Without a pace as fast as it goes; ``item_bytes``: about how large an item is."""
+
+    tables: RawTables
+    table: str
+    sleep: Sleep
+    pace: ReadPace | None = None
+    item_bytes: float = 0.0
+    consistent: bool = True
+
+    def pages(self, segment: tuple[int, int], stop: Event, after: bytes = b"") -> Iterator[RawPage]:
+        """Every page of one segment (number, of how many) behind a key; throttling never skips a page.
+
+        Ends early once ``stop`` is set: then another part has failed, and nobody looks at what this one read.
+        """
+        pace = self.pace
+        while not stop.is_set():
+            if pace is not None:
+                pace.wait()
+            page = patient(self.sleep, stop)(
+                self.tables.scan_page,
+                self.table,
+                segment=segment[0],
+                segments=segment[1],
+                start_key=after,
+                consistent=self.consistent,
+                limit=pace.page_items(self.item_bytes) if pace is not None else None,
+            )
+            if pace is not None:
+                pace.read(page.capacity_units, throttled=page.throttled)
+            yield page
+            after = page.last_key
+            if not after:
+                return
+
+
+def segments_for(size_bytes: int, at_most: int = MAX_SEGMENTS) -> int:
+    """How many segments to read side by side, from the size that DescribeTable last counted and the cores."""
+    cores = os.cpu_count() or 1
+    return max(1, min(MAX_SEGMENTS, at_most, SEGMENTS_A_CORE * cores, size_bytes // SEGMENT_BYTES))
 
 
 class ScanEngine:
-    """Reads with Scan. Consistent per item only: items written meanwhile may or may not be in it.
-
-    ``segments`` None: as many as fit the table's size. ``file_raw_bytes``: when a data file is full.
-    """
+    """Reads with Scan. Consistent per item only: items written meanwhile may or may not be in it."""
 
     name = "scan"
-    consistency: Literal["per-item", "point-in-time"] = "per-item"
 
     def __init__(
         self,
@@ -80,72 +110,128 @@ class ScanEngine:
         vault: Vault,
         clock: Clock,
         sleep: Sleep,
-        segments: int | None = None,
-        file_raw_bytes: int = FILE_RAW_BYTES,
+        options: ScanOptions | None = None,
+        at_most: int = MAX_SEGMENTS,
     ) -> None:
         self._tables = tables
         self._vault = vault
         self._clock = clock
         self._sleep = sleep
-        self._segments = segments
-        self._file_raw_bytes = file_raw_bytes
+        self._options = options or ScanOptions()
+        self._at_most = at_most
 
-    def copy(self, table: TableIdentity, folder: str, size_bytes: int, progress: Progress) -> CopiedData:
+    def copy(
+        self, run: BackupRun, definition: TableDefinition, lease: Lease, progress: Progress
+    ) -> CopiedData:
         """See BackupEngine.copy."""
-        started = self._clock()
-        export_id = new_export_id(started)
-        segments = self._segments or segments_for(size_bytes)
+        if not run.record.segments:
+            segments = self._options.segments or segments_for(definition.size_bytes_estimate, self._at_most)
+            run.note(engine=self.name, segments=segments)
+        scan = TableScan(
+            self._tables,
+            definition.table.name,
+            self._sleep,
+            pace=ReadPace(self._clock, self._sleep, self._options.limit_for(definition)),
+            item_bytes=definition.size_bytes_estimate / max(1, definition.item_count_estimate),
+            consistent=self._options.consistent,
+        )
         parts = side_by_side(
-            segments,
-            lambda number, stop: self._copy_segment(
-                table, folder, export_id, (number, segments), progress, stop
+            run.record.segments,
+            lambda number, stop: _SegmentCopy(scan, run, self._options.files, lease, progress).copy(
+                number, stop
             ),
             "scan",
         )
         ended = self._clock()
-        digest = ContentDigest()
-        for part in parts:
-            digest.merge(part.digest)
-        files = [file for part in parts for file in part.written]
+        files = [file for part in parts for file in part.files]
         raw_bytes = sum(part.raw_bytes for part in parts)
         manifests = write_export_manifests(
             self._vault,
-            folder=folder,
-            export_id=export_id,
-            table=table,
+            folder=run.record.folder,
+            export_id=run.record.export_id,
+            table=definition.table,
             files=files,
-            times=ExportTimes(started, ended),
+            times=ExportTimes(run.record.started_at, ended),
             raw_bytes=raw_bytes,
         )
         return CopiedData(
-            objects=(*files, *manifests),
-            export_id=export_id,
-            item_count=digest.item_count,
+            engine=self.name,
+            consistency="per-item",
+            objects=tuple(written.entry for written in (*files, *manifests)),
+            export_id=run.record.export_id,
+            item_count=sum(file.items or 0 for file in files),
             raw_bytes=raw_bytes,
-            content_digest=digest.value,
             read_units=sum(part.read_units for part in parts),
-            started=started,
+            started=run.record.started_at,
             ended=ended,
         )
 
-    def _copy_segment(
-        self,
-        table: TableIdentity,
-        folder: str,
-        export_id: str,
-        segment: tuple[int, int],
-        progress: Progress,
-        stop: Event,
-    ) -> _Segment:
-        part = _Segment()
-        with DataFileWriter(self._vault, folder, export_id, self._file_raw_bytes) as writer:
-            for page in scan_pages(self._tables, table.name, *segment, self._sleep, stop):
-                for item in page.items:
-                    part.digest.add(item)
-                size = writer.write(page.items)
-                part.read_units += page.capacity_units
-                progress.advance(table.name, len(page.items), size)
-            writer.flush()
-            part.raw_bytes = writer.raw_bytes
-            part.written = writer.written
-        return part
+
+@dataclass(slots=True)
+class _SegmentCopy:
+    """One segment on its way into files."""
+
+    scan: TableScan
+    run: BackupRun
+    files: FileOptions
+    lease: Lease
+    progress: Progress
+    before: SegmentCheckpoint = field(default_factory=SegmentCheckpoint)
+    read_units: float = 0.0
+
+    def copy(self, number: int, stop: Event) -> SegmentCheckpoint:
+        """Read the segment to its end, from its checkpoint on. Raises as ``BackupEngine.copy``."""
+        record = self.run.record
+        self.before = before = self._going_on(self.run.checkpoint(number), number)
+        if before.done:
+            return before
+        self.read_units = before.read_units
+        options = FileOptions(self.files.raw_bytes, self.files.part_bytes, record.compression)
+        writer = DataFileWriter(self.run.vault, record.folder, record.export_id, options)
+        file_after = after = before.after
+        for page in self.scan.pages((number, record.segments), stop, before.after.encode()):
+            self.lease.check()
+            size = writer.write(page.items)
+            self.read_units += page.capacity_units
+            after = page.last_key.decode()
+            if writer.is_durable and after and page.items:
+                if writer.open_file is None:
+                    file_after = after
+                self.run.save(number, self._state(writer, after, file_after))
+            self.progress.advance(self.scan.table, len(page.items), size)
+        writer.finish_file()
+        last = self._state(writer, "", "", done=not after and not stop.is_set())
+        if last.files and last.done and record.segments > 1:
+            self.run.save(number, last)
+        return last
+
+    def _going_on(self, found: SegmentCheckpoint, number: int) -> SegmentCheckpoint:
+        """A checkpoint without an open file: its parts are made a whole file, or read again if they are gone."""
+        self.progress.advance(self.scan.table, sum(file.items or 0 for file in found.files), found.raw_bytes)
+        file = found.open_file
+        if file is None:
+            return found
+        whole = resumed_file(self.run.vault, self.run.record.folder, file)
+        if whole is None:
+            lost = {"after": found.file_after, "raw_bytes": found.raw_bytes - file.raw_bytes}
+            going_on = found.model_copy(update={"open_file": None, **lost})
+        else:
+            going_on = found.model_copy(
+                update={"open_file": None, "files": (*found.files, whole), "file_after": found.after}
+            )
+            self.progress.advance(self.scan.table, file.items, 0)
+        self.run.save(number, going_on)
+        return going_on
+
+    def _state(
+        self, writer: DataFileWriter, after: str, file_after: str, *, done: bool = False
+    ) -> SegmentCheckpoint:
+        return SegmentCheckpoint(
+            after=after,
+            done=done,
+            files=(*self.before.files, *writer.written),
+            file_after=file_after,
+            open_file=writer.open_file,
+            raw_bytes=self.before.raw_bytes + writer.raw_bytes,
+            read_units=self.read_units,
+        )

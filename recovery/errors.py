@@ -28,6 +28,12 @@ class ObjectNotFoundError(NotFoundError):
     """An object of the vault does not exist."""
 
 
+class UploadGoneError(NotFoundError):
+    """A multipart upload was completed or aborted before."""
+
+    default_hint = "Run the command again; it goes on without that upload."
+
+
 class TableNotFoundError(NotFoundError):
     """A table does not exist in this account and region."""
 

@@ -11,50 +11,40 @@ import base64
 import hashlib
 import json
 import secrets
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC
-from gzip import BadGzipFile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING
 
-import msgspec
-from isal.igzip import open as untyped_gzip_open
-from isal.igzip_lib import IsalError as UntypedIsalError
+from recovery.manifest import BackupObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from recovery.manifest import TableIdentity
     from recovery.vault import Vault
 
-# isal ships types that leave this function out and do not know that its error is one.
-gzip_open: Callable[..., Any] = untyped_gzip_open
-IsalError = cast("type[Exception]", UntypedIsalError)
-
-FILE_RAW_BYTES = 128 * 1024 * 1024
 EXPORT_ROOT = "AWSDynamoDB/"
-LINE_START, LINE_END = b'{"Item":', b"}\n"
-
-
-class _Line(msgspec.Struct):
-    Item: msgspec.Raw
-
-
-_LINE_DECODER = msgspec.json.Decoder(_Line)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenObject:
-    """One object that was uploaded. ``key`` is relative to the backup's folder; hashes are of its bytes."""
+    """One object that was uploaded. ``key`` is relative to the backup's folder; hashes are of its bytes.
+
+    ``etag`` is S3's where it is not the MD5 itself: a multipart upload has another.
+    """
 
     key: str
     size: int
     sha256: str
     md5: str
     items: int | None = None
+    etag: str = ""
+
+    @property
+    def entry(self) -> BackupObject:
+        """What the manifest says of it."""
+        return BackupObject(key=self.key, size=self.size, sha256=self.sha256, items=self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,77 +60,6 @@ def new_export_id(now: datetime) -> str:
     return f"0{int(now.timestamp() * 1000)}-{secrets.token_hex(4)}"
 
 
-class DataFileWriter:
-    """Writes items into data files of at most ``file_raw_bytes`` before compression, and uploads each.
-
-    One writer belongs to one thread. What is not uploaded yet is in a temporary file, so memory stays flat.
-    """
-
-    def __init__(
-        self, vault: Vault, folder: str, export_id: str, file_raw_bytes: int = FILE_RAW_BYTES
-    ) -> None:
-        self._vault = vault
-        self._folder = folder
-        self._data = f"{EXPORT_ROOT}{export_id}/data/"
-        self._limit = file_raw_bytes
-        self._directory = tempfile.TemporaryDirectory(prefix="safetynet-")
-        self._path = Path(self._directory.name) / "data.json.gz"
-        self._file: BinaryIO | None = None
-        self._items = self._raw_bytes = 0
-        self.raw_bytes = 0
-        self.written: list[WrittenObject] = []
-
-    def __enter__(self) -> Self:
-        """Use it in a ``with``: the temporary file goes away at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Throws away what was not uploaded, on success nothing."""
-        if self._file is not None:
-            self._file.close()
-        self._directory.cleanup()
-
-    def write(self, items: Sequence[bytes | msgspec.Raw]) -> int:
-        """Append items as lines; returns their bytes. Raises what the vault raises when a file is full."""
-        if not items:
-            return 0
-        lines = b"".join([b"%b%b%b" % (LINE_START, bytes(item), LINE_END) for item in items])
-        if lines.count(b"\n") != len(items):
-            # JSON may hold line ends between its tokens; DynamoDB writes none, but the format depends on it.
-            lines = b"".join([b"%b%b%b" % (LINE_START, _one_line(item), LINE_END) for item in items])
-        if self._file is None:
-            self._file = cast("BinaryIO", gzip_open(self._path, "wb", compresslevel=1))
-        self._file.write(lines)
-        self._items += len(items)
-        self._raw_bytes += len(lines)
-        self.raw_bytes += len(lines)
-        if self._raw_bytes >= self._limit:
-            self.flush()
-        return len(lines)
-
-    def flush(self) -> None:
-        """Close and upload the current file, if it holds anything."""
-        if self._file is None:
-            return
-        self._file.close()
-        self._file = None
-        key = f"{self._data}{secrets.token_hex(13)}.json.gz"
-        self.written.append(_upload(self._vault, self._folder, key, self._path, self._items))
-        self._items = self._raw_bytes = 0
-
-
-def _upload(vault: Vault, folder: str, key: str, path: Path, items: int) -> WrittenObject:
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            sha256.update(block)
-            md5.update(block)
-    vault.put_file(folder + key, path, sha256.digest())
-    return WrittenObject(key, path.stat().st_size, sha256.hexdigest(), _base64(md5.digest()), items)
-
-
 def write_export_manifests(
     vault: Vault,
     *,
@@ -151,13 +70,16 @@ def write_export_manifests(
     times: ExportTimes,
     raw_bytes: int,
 ) -> list[WrittenObject]:
-    """Write ``_started``, the two manifests and their ``.md5``; returns what was written."""
+    """Write ``_started``, the two manifests and their ``.md5``; returns what was written.
+
+    An interrupted backup writes them again, with a later end: nobody has seen them yet.
+    """
     root = f"{EXPORT_ROOT}{export_id}/"
     lines = [
         {
             "itemCount": file.items,
             "md5Checksum": file.md5,
-            "etag": base64.b64decode(file.md5).hex(),
+            "etag": file.etag or base64.b64decode(file.md5).hex(),
             "dataFileS3Key": vault.full_key(folder + file.key),
         }
         for file in files
@@ -194,37 +116,9 @@ def write_export_manifests(
 
 
 def _put(vault: Vault, folder: str, key: str, body: bytes) -> WrittenObject:
-    vault.put_new(folder + key, body)
+    vault.put(folder + key, body)
     md5 = hashlib.md5(body, usedforsecurity=False).digest()
     return WrittenObject(key, len(body), hashlib.sha256(body).hexdigest(), _base64(md5))
-
-
-def read_items(stream: BinaryIO) -> Iterator[bytes]:
-    """The items of one data file, as raw JSON.
-
-    Raises ValueError for a line of another form and for a cut or broken gzip stream.
-    """
-    for number, line in enumerate(_lines(stream), 1):
-        try:
-            item = bytes(_LINE_DECODER.decode(line).Item)
-        except msgspec.DecodeError as error:
-            # The message of the parser may quote the line, and that is item content.
-            raise ValueError(f'line {number} is not of the form {{"Item": ...}}') from error
-        if not item.startswith(b"{"):
-            raise ValueError(f'line {number} is not of the form {{"Item": {{...}}}}')
-        yield item
-
-
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    try:
-        with gzip_open(stream, "rb") as lines:
-            yield from lines
-    except (BadGzipFile, EOFError, IsalError) as error:
-        raise ValueError(f"is no whole gzip file: {error}") from error
-
-
-def _one_line(item: bytes | msgspec.Raw) -> bytes:
-    return msgspec.json.format(bytes(item), indent=-1)
 
 
 def _base64(value: bytes) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recovery.definition import RUN_TAG, NotKnown, Settings, describe_table
 from recovery.errors import TableNotFoundError
 from recovery.manifest import Manifest, TableIdentity, TableName, UtcTime
+from recovery.verification import known_content
 from rules.errors import UnsafeError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class RecoveryPlan(BaseModel):
     """One table from one backup into one new table.
 
     ``create_table`` is the CreateTable request as it will be sent, less the tag of the run; ``settings`` go on
-    after the data is in and verified. ``loss_seconds``: from the backup to the deletion, None where the time
+    after the data is in and verified. ``content_digest`` is known where the backup was fully verified before;
+    where it is not, the backup is digested while it is checked, and for one that continues another
+    ``item_count`` is then an upper bound. ``loss_seconds``: from the backup to the deletion, None where the time
     of the deletion is unknown.
     """
 
@@ -55,7 +58,7 @@ class RecoveryPlan(BaseModel):
     item_count: int
     data_bytes: int
     vault_bytes: int
-    content_digest: str
+    content_digest: str | None = None
     create_table: dict[str, Any]
     tags: dict[str, str]
     settings: Settings
@@ -107,6 +110,8 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
         else catalog.latest(wish.account, wish.region, wish.table, _end_of_second(wish.deleted_at))
     )
     definition = catalog.definition(backup)
+    chain = catalog.chain(backup)
+    content = known_content(catalog, backup)
     target = _target(aws, wish)
     if (target.account, target.region) != (wish.account, wish.region) and not wish.elsewhere:
         raise UnsafeError(
@@ -128,10 +133,10 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
         backup_time=backup.time,
         source=backup.table,
         target=target,
-        item_count=backup.item_count,
-        data_bytes=backup.data_bytes,
-        vault_bytes=backup.size,
-        content_digest=backup.content_digest,
+        item_count=content.item_count if content else sum(link.item_count for link in chain),
+        data_bytes=sum(link.data_bytes for link in chain),
+        vault_bytes=sum(link.size for link in chain),
+        content_digest=content.digest if content else None,
         create_table={**definition.create_table, "TableName": target.name},
         tags={**tags, **dict(wish.extra_tags)},
         settings=settings,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recovery.aws import aws_errors
-from recovery.backup_scan import scan_pages, segments_for
+from recovery.backup_scan import TableScan, segments_for
+from recovery.content import check_content, check_objects, open_content
 from recovery.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
 from recovery.digest import ContentDigest
 from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
@@ -17,6 +18,7 @@ from recovery.plans import DELETING, backup_of, table_exists
 from recovery.runs import start_run, unfinished_run
 from recovery.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
 from recovery.threads import side_by_side
+from recovery.verification import known_content
 from rules.errors import UnsafeError
 
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
     from recovery.catalog import Catalog
     from recovery.clock import Clock, Sleep
     from recovery.definition import TableDefinition
+    from recovery.digest import Content
     from recovery.intents import IntentStore
     from recovery.leases import Lease
+    from recovery.manifest import Manifest
     from recovery.plans import RecoveryPlan
     from recovery.progress import Progress
     from recovery.restore_engine import RestoreEngine
@@ -107,23 +111,27 @@ class Recovery:
         run = unfinished_run(vault, plan)
         resumed = run is not None
         exists = self._own_table_exists(client, plan, run)
-        if run is None or not exists or not run.record.loaded:
-            self._catalog.check_objects(backup)
+        expected = run.record.expected if run else None
+        if run is None or not exists or not run.record.loaded or expected is None:
+            expected = self._checked(backup)
         definition = self._catalog.definition(backup)
         if run is None:
             run = start_run(vault, self._clock, plan, started_by)
         elif not exists:
             run.forget()
+        if run.record.expected != expected:
+            run.note(expected=expected)
         self._progress.start(table, f"recover {table}", plan.item_count)
         if not exists:
             lease.check()
             self._create(client, run)
         wait_until_active(client, table, self._sleep)
         if not run.record.loaded:
-            self._engine.load(backup, table, run, lease, self._progress)
+            with open_content(self._catalog, backup) as parts:
+                self._engine.load(parts, table, run, lease, self._progress)
             run.note(loaded=True)
         if not run.record.verified:
-            self._verify(run, lease)
+            self._verify(run, lease, expected)
         lease.check()
         if self._intents is not None and not run.record.settled:
             declare_settings(self._intents, plan, started_by)
@@ -132,7 +140,7 @@ class Recovery:
         return RecoveryReport(
             run_id=run.record.run_id,
             table=table,
-            items_verified=plan.item_count,
+            items_verified=expected.item_count,
             started_at=run.record.started_at,
             ended_at=run.record.ended_at or self._clock(),
             resumed=resumed,
@@ -142,7 +150,15 @@ class Recovery:
 
     def check(self, plan: RecoveryPlan) -> None:
         """Check every object of a plan's backup, writing nothing. Raises DamagedObjectError."""
-        self._catalog.check_objects(backup_of(self._catalog, plan))
+        check_objects(self._catalog, backup_of(self._catalog, plan))
+
+    def _checked(self, backup: Manifest) -> Content:
+        """Check every object; what the backup holds, digested now unless a verification has done so."""
+        known = known_content(self._catalog, backup)
+        if known is None:
+            return check_content(self._catalog, backup)
+        check_objects(self._catalog, backup)
+        return known
 
     def unfinished(self, plan: RecoveryPlan) -> Run | None:
         """The run of this very plan that was begun and has not ended, if there is one."""
@@ -186,17 +202,17 @@ class Recovery:
             # Either our own call lost its answer, or somebody was faster.
             self._own_table_exists(client, plan, run)
 
-    def _verify(self, run: Run, lease: Lease) -> None:
+    def _verify(self, run: Run, lease: Lease, expected: Content) -> None:
         """Read the table back and compare count and content digest with the backup's."""
         plan = run.record.plan
         table = plan.target.name
         found = digest_table(self._tables, table, self._sleep, segments_for(plan.data_bytes), lease)
-        if found.item_count != plan.item_count or found.value != plan.content_digest:
+        if found != expected:
             # The files are loaded once more by the next run: what was noted cannot be trusted.
             run.forget()
             raise RestoreMismatchError(
-                f"table {table} holds {found.item_count} items with digest {found.value[:12]}, the backup "
-                f"{plan.item_count} with {plan.content_digest[:12]}"
+                f"table {table} holds {found.item_count} items with digest {found.digest[:12]}, the backup "
+                f"{expected.item_count} with {expected.digest[:12]}"
             )
         run.note(verified=True)
 
@@ -222,22 +238,22 @@ class Recovery:
 
 def digest_table(
     tables: RawTables, table: str, sleep: Sleep, segments: int, lease: Lease | None = None
-) -> ContentDigest:
+) -> Content:
     """Count and digest all items of a live table, with strongly consistent reads."""
+    scan = TableScan(tables, table, sleep)
 
     def one(segment: int, stop: Event) -> ContentDigest:
         part = ContentDigest()
-        for page in scan_pages(tables, table, segment, segments, sleep, stop):
+        for page in scan.pages((segment, segments), stop):
             if lease is not None:
                 lease.check()
-            for item in page.items:
-                part.add(item)
+            part.add_all(page.items)
         return part
 
     total = ContentDigest()
     for part in side_by_side(segments, one, "verify"):
         total.merge(part)
-    return total
+    return total.content
 
 
 def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: TableDefinition) -> list[str]:

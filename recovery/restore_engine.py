@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recovery.content import Part
     from recovery.leases import Lease
-    from recovery.manifest import Manifest
     from recovery.progress import Progress
     from recovery.runs import Run
 
@@ -16,8 +18,8 @@ class RestoreEngine(Protocol):
 
     name: str
 
-    def load(self, backup: Manifest, table: str, run: Run, lease: Lease, progress: Progress) -> None:
-        """Load every item. What ``run`` notes as loaded is not loaded again.
+    def load(self, parts: Sequence[Part], table: str, run: Run, lease: Lease, progress: Progress) -> None:
+        """Load every item of a backup's parts. What ``run`` notes as loaded is not loaded again.
 
         Raises DamagedObjectError, UnavailableError, LeaseHeldError once the lease is lost.
         """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from tenacity import (
     Retrying,
@@ -16,9 +14,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from recovery.aws import aws_errors
-from recovery.errors import DamagedObjectError, ObjectNotFoundError
-from recovery.export_layout import read_items
 from recovery.pacing import LONGEST_WAIT_SECONDS, PATIENT_ATTEMPTS, patient
 from recovery.wire import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from rules.errors import UnavailableError
@@ -29,11 +24,10 @@ if TYPE_CHECKING:
     import msgspec
 
     from recovery.clock import Sleep
+    from recovery.content import Part
     from recovery.leases import Lease
-    from recovery.manifest import BackupObject, Manifest
     from recovery.progress import Progress
     from recovery.runs import Run
-    from recovery.vault import Vault
     from recovery.wire import RawTables
 
 DEFAULT_WORKERS = 8
@@ -44,35 +38,28 @@ class WriteEngine:
 
     name = "write"
 
-    def __init__(self, tables: RawTables, vault: Vault, sleep: Sleep, workers: int = DEFAULT_WORKERS) -> None:
+    def __init__(self, tables: RawTables, sleep: Sleep, workers: int = DEFAULT_WORKERS) -> None:
         self._tables = tables
-        self._vault = vault
         self._sleep = sleep
         self._workers = workers
 
-    def load(self, backup: Manifest, table: str, run: Run, lease: Lease, progress: Progress) -> None:
+    def load(self, parts: Sequence[Part], table: str, run: Run, lease: Lease, progress: Progress) -> None:
         """See RestoreEngine.load."""
         with ThreadPoolExecutor(self._workers, thread_name_prefix="write") as pool:
-            for entry in backup.data_objects:
-                if entry.key in run.record.loaded_files:
-                    progress.advance(table, entry.items or 0, 0)
+            for part in parts:
+                if part.key in run.record.loaded_files:
+                    progress.advance(table, part.items or 0, 0)
                     continue
-                self._load_file(backup, entry, table, pool, lease, progress)
-                run.note(loaded_files=(*run.record.loaded_files, entry.key))
+                self._load_part(part, table, pool, lease, progress)
+                run.note(loaded_files=(*run.record.loaded_files, part.key))
 
-    def _load_file(
-        self,
-        backup: Manifest,
-        entry: BackupObject,
-        table: str,
-        pool: ThreadPoolExecutor,
-        lease: Lease,
-        progress: Progress,
+    def _load_part(
+        self, part: Part, table: str, pool: ThreadPoolExecutor, lease: Lease, progress: Progress
     ) -> None:
         running: set[Future[None]] = set()
         stop = Event()
         try:
-            for batch in batches(self._checked_items(backup, entry)):
+            for batch in batches(item for items in part.read() for item in items):
                 lease.check()
                 running.add(pool.submit(self._put, table, batch, progress, stop))
                 # A bounded number of batches under way keeps memory flat, whatever the file's size.
@@ -92,56 +79,18 @@ class WriteEngine:
         put_until_done(self._tables, table, batch, self._sleep, stop)
         progress.advance(table, len(batch), size)
 
-    def _checked_items(self, backup: Manifest, entry: BackupObject) -> Iterator[bytes]:
-        """The items of one file; raises at the end where its bytes or count are not the manifest's."""
-        key = backup.folder + entry.key
-        try:
-            stream = self._vault.open(key)
-        except ObjectNotFoundError as error:
-            raise DamagedObjectError(key, "is missing") from error
-        hashing = HashingReader(stream)
-        count = 0
-        with stream, aws_errors(f"read {key}"):
-            try:
-                for item in read_items(io.BufferedReader(hashing)):
-                    count += 1
-                    yield item
-            except ValueError as error:
-                raise DamagedObjectError(key, str(error)) from error
-        if hashing.digest.hexdigest() != entry.sha256 or count != entry.items:
-            raise DamagedObjectError(key, "changed between the check and the load")
 
-
-class HashingReader(io.RawIOBase):
-    """Passes a stream on and hashes what went through."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is 3.12's
-        """Fill the buffer from the stream."""
-        block = self._stream.read(len(buffer))
-        self.digest.update(block)
-        buffer[: len(block)] = block
-        return len(block)
-
-
-def batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+def batches(items: Iterable[bytes | msgspec.Raw]) -> Iterator[list[bytes | msgspec.Raw]]:
     """Items put together for BatchWriteItem: at most 25, and no more bytes than fit, in order."""
-    batch: list[bytes] = []
+    batch: list[bytes | msgspec.Raw] = []
     size = 0
     for item in items:
-        if batch and (len(batch) == MAX_BATCH_ITEMS or size + len(item) > MAX_BATCH_BYTES):
+        item_bytes = len(memoryview(item))
+        if batch and (len(batch) == MAX_BATCH_ITEMS or size + item_bytes > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(item)
-        size += len(item)
+        size += item_bytes
     if batch:
         yield batch
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.clock import compact
+from recovery.digest import Content
 from recovery.manifest import UtcTime
 from recovery.plans import RecoveryPlan
 from recovery.vault import body_of, document
@@ -21,7 +22,10 @@ RUNS = "runs/"
 
 
 class RunRecord(BaseModel):
-    """``runs/<run id>.json``: a plan and the steps of it that are done."""
+    """``runs/<run id>.json``: a plan and the steps of it that are done.
+
+    ``expected`` is what the backup holds, as found when it was checked.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +34,7 @@ class RunRecord(BaseModel):
     plan: RecoveryPlan
     started_by: str
     started_at: UtcTime
+    expected: Content | None = None
     loaded_files: tuple[str, ...] = ()
     loaded: bool = False
     verified: bool = False

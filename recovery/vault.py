@@ -15,9 +15,8 @@ from pydantic import BaseModel, ValidationError
 from recovery.errors import DamagedObjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
@@ -39,6 +38,24 @@ class ObjectInfo:
     size: int
     modified: datetime
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """One part of a multipart upload that S3 has. ``number`` from 1; ``sha256`` in base64, as S3 wants it back."""
+
+    number: int
+    etag: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpload:
+    """A multipart upload that was begun and neither completed nor aborted; its parts cost money."""
+
+    key: str
+    upload_id: str
+    started: datetime
 
 
 class Vault(Protocol):
@@ -81,8 +98,38 @@ class Vault(Protocol):
         """
         ...
 
-    def put_file(self, key: str, path: Path, sha256: bytes) -> None:
-        """Upload a file; S3 checks the SHA-256. An object of that key is overwritten: keys carry a random part."""
+    def put(self, key: str, body: bytes) -> None:
+        """Put an object whole; S3 checks its SHA-256. One of that key is overwritten: data keys carry a random part."""
+        ...
+
+    def start_upload(self, key: str) -> str:
+        """Begin a multipart upload; its id. Nothing is visible before ``complete_upload``."""
+        ...
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+        """Upload a part: at least 5 MiB, but for the last one. S3 checks its SHA-256.
+
+        Raises UploadGoneError.
+        """
+        ...
+
+    def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        """Make an object of these parts, in order of their numbers; parts that are not named are dropped.
+
+        Raises UploadGoneError where the upload was completed or aborted before, by whomever.
+        """
+        ...
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Throw an upload and its parts away; one that is gone already is no error."""
+        ...
+
+    def uploads(self, prefix: str) -> Iterator[PendingUpload]:
+        """The uploads under a prefix that nobody completed or aborted."""
+        ...
+
+    def at(self, bucket: str, prefix: str) -> Vault:
+        """Another bucket and prefix, seen with the same credentials: where adopted data lies."""
         ...
 
     def delete(self, key: str) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, cast
 
 from recovery.aws import aws_errors
-from recovery.errors import AwsError, ConflictError, ObjectNotFoundError
-from recovery.vault import ObjectInfo, StoredObject
+from recovery.clock import utc_now
+from recovery.errors import AwsError, ConflictError, ObjectNotFoundError, UploadGoneError
+from recovery.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
+
+    from recovery.clock import Clock
 
 # 412: the condition does not hold; 409: two conditional writes met, S3 asks to try again.
 CONFLICT_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -32,6 +38,39 @@ def parse_location(location: str) -> tuple[str, str]:
     return match["bucket"], (match["prefix"] or "").strip("/")
 
 
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """How objects are to be kept; "" and 0 leave it to the bucket's own defaults.
+
+    ``kms_key``: id or ARN for SSE-KMS. ``storage_class``: as S3 spells it. ``lock_mode`` GOVERNANCE or
+    COMPLIANCE, for ``lock_days`` from the writing on (S3 user guide, 'Object Lock').
+    """
+
+    kms_key: str = ""
+    storage_class: str = ""
+    lock_mode: str = ""
+    lock_days: int = 0
+
+    def object_arguments(self, now: datetime) -> Any:
+        """The arguments of PutObject and CreateMultipartUpload that say so."""
+        arguments: dict[str, Any] = {}
+        if self.kms_key:
+            arguments |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        if self.storage_class:
+            arguments["StorageClass"] = self.storage_class
+        if self.lock_mode:
+            until = now + timedelta(days=self.lock_days)
+            arguments |= {"ObjectLockMode": self.lock_mode, "ObjectLockRetainUntilDate": until}
+        return arguments
+
+
+PLAIN = StorageOptions()
+
+
+def _sha256(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
 class _Condition(TypedDict, total=False):
     IfNoneMatch: str
     IfMatch: str
@@ -40,8 +79,17 @@ class _Condition(TypedDict, total=False):
 class S3Vault:
     """A bucket and prefix as a vault."""
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        prefix: str = "",
+        storage: StorageOptions = PLAIN,
+        clock: Clock = utc_now,
+    ) -> None:
         self._client = client
+        self._storage = storage
+        self._clock = clock
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -93,6 +141,7 @@ class S3Vault:
                     ContentType="application/json",
                     ChecksumAlgorithm="SHA256",
                     **condition,
+                    **self._storage.object_arguments(self._clock()),
                 )
             return answer["ETag"]
         except ConflictError:
@@ -108,15 +157,78 @@ class S3Vault:
         except ObjectNotFoundError:
             return None
 
-    def put_file(self, key: str, path: Path, sha256: bytes) -> None:
-        """See Vault.put_file."""
-        with self._errors(key, "write"), path.open("rb") as stream:
+    def put(self, key: str, body: bytes) -> None:
+        """See Vault.put."""
+        with self._errors(key, "write"):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self.full_key(key),
-                Body=stream,
-                ChecksumSHA256=base64.b64encode(sha256).decode(),
+                Body=body,
+                ChecksumSHA256=_sha256(body),
+                **self._storage.object_arguments(self._clock()),
             )
+
+    def start_upload(self, key: str) -> str:
+        """See Vault.start_upload."""
+        with self._errors(key, "write"):
+            answer = self._client.create_multipart_upload(
+                Bucket=self._bucket,
+                Key=self.full_key(key),
+                ChecksumAlgorithm="SHA256",
+                **self._storage.object_arguments(self._clock()),
+            )
+            return answer["UploadId"]
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+        """See Vault.upload_part."""
+        sha256 = _sha256(body)
+        with self._errors(key, "write"):
+            answer = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=self.full_key(key),
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,
+                ChecksumSHA256=sha256,
+            )
+            return UploadedPart(number, answer["ETag"], sha256)
+
+    def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        """See Vault.complete_upload."""
+        with self._errors(key, "write"):
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self.full_key(key),
+                UploadId=upload_id,
+                MultipartUpload={
+                    "Parts": [
+                        {"PartNumber": part.number, "ETag": part.etag, "ChecksumSHA256": part.sha256}
+                        for part in parts
+                    ]
+                },
+            )
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """See Vault.abort_upload."""
+        with suppress(UploadGoneError), self._errors(key, "delete"):
+            self._client.abort_multipart_upload(
+                Bucket=self._bucket, Key=self.full_key(key), UploadId=upload_id
+            )
+
+    def uploads(self, prefix: str) -> Iterator[PendingUpload]:
+        """See Vault.uploads."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=self.full_key(prefix)
+        )
+        with self._errors(prefix, "list"):
+            for page in pages:
+                for entry in page.get("Uploads", []):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    yield PendingUpload(key, entry["UploadId"], entry["Initiated"])
+
+    def at(self, bucket: str, prefix: str) -> S3Vault:
+        """See Vault.at."""
+        return S3Vault(self._client, bucket, prefix, self._storage, self._clock)
 
     def delete(self, key: str) -> None:
         """See Vault.delete."""
@@ -155,6 +267,8 @@ class S3Vault:
         except AwsError as error:
             if error.code in CONFLICT_CODES:
                 raise ConflictError(f"{key} was changed by another writer") from error
+            if error.code == "NoSuchUpload":
+                raise UploadGoneError(f"the upload of {key} is gone") from error
             if error.code in MISSING_CODES:
                 raise ObjectNotFoundError(f"{self.location}/{key} does not exist") from error
             raise

@@ -61,11 +61,15 @@ _WRITE_DECODER = msgspec.json.Decoder(_WriteAnswer)
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One page of a Scan. ``items`` are the JSON of the items, ``last_key`` b"" on the last page."""
+    """One page of a Scan. ``items`` are the JSON of the items, ``last_key`` b"" on the last page.
+
+    ``throttled``: botocore had to ask more than once.
+    """
 
     items: Sequence[bytes | msgspec.Raw]
     last_key: bytes
     capacity_units: float
+    throttled: bool = False
 
 
 class RawTables:
@@ -76,9 +80,16 @@ class RawTables:
         self._client: Any = _raw_client(aws)
 
     def scan_page(
-        self, table: str, *, segment: int, segments: int, start_key: bytes, consistent: bool
+        self,
+        table: str,
+        *,
+        segment: int,
+        segments: int,
+        start_key: bytes,
+        consistent: bool,
+        limit: int | None = None,
     ) -> RawPage:
-        """One page of one segment, from ``start_key`` on (b"": from the start).
+        """One page of one segment, from ``start_key`` on (b"": from the start), of ``limit`` items at most.
 
         Raises UnavailableError when throttled for longer than botocore's own retries, TableNotFoundError,
         AccessDeniedError.
@@ -90,13 +101,15 @@ class RawTables:
                 "ReturnConsumedCapacity": "TOTAL",
                 **({"Segment": segment, "TotalSegments": segments} if segments > 1 else {}),
                 **({"ExclusiveStartKey": msgspec.Raw(start_key)} if start_key else {}),
+                **({"Limit": limit} if limit else {}),
             }
         )
         with aws_errors(f"scan table {table}"):
-            raw: bytes = self._client.scan(TableName=table, **{RAW_BODY: body})[RAW_BODY]
-        answer = _decoded(_SCAN_DECODER, raw, f"scan table {table}")
+            response = self._client.scan(TableName=table, **{RAW_BODY: body})
+        answer = _decoded(_SCAN_DECODER, response[RAW_BODY], f"scan table {table}")
         units = answer.ConsumedCapacity.CapacityUnits if answer.ConsumedCapacity else 0.0
-        return RawPage(answer.Items, bytes(answer.LastEvaluatedKey), units)
+        retries = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        return RawPage(answer.Items, bytes(answer.LastEvaluatedKey), units, retries > 0)
 
     def put_batch(self, table: str, items: Sequence[bytes | msgspec.Raw]) -> list[bytes | msgspec.Raw]:
         """Put up to 25 items, replacing those with the same key; returns the items that were not processed.

@@ -12,7 +12,7 @@ from cli.options import Config, DryRun, Json, Profile, Region
 from cli.rendering import ProgressBars, backups_table, print_json, stderr, stdout
 from cli.wording import size
 from recovery.aws import aws_errors
-from recovery.backup import back_up_table
+from recovery.backup import Backups
 from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
 
 if TYPE_CHECKING:
@@ -141,9 +141,12 @@ def back_up(
     """Back every table up; (what was done, what failed with its error)."""
     done: list[Manifest] = []
     failed: list[tuple[str, SafetyNetError]] = []
+    backups = Backups(
+        aws=net.aws, vault=net.vault, engine=net.scan_engine, clock=net.clock, progress=progress
+    )
     for name in names:
         try:
-            done.append(back_up_table(net.aws, net.vault, net.scan_engine, name, net.clock, progress))
+            done.append(backups.back_up(name).manifest)
         except SafetyNetError as error:
             failed.append((name, error))
     return done, failed

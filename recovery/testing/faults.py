@@ -27,15 +27,14 @@ from botocore.httpsession import URLLib3Session
 from rules.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from recovery.aws import Aws
-    from recovery.vault import ObjectInfo, StoredObject, Vault
+    from recovery.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart, Vault
 
 T = TypeVar("T")
 READ_ONLY = ("BatchGet", "Describe", "Get", "Head", "List", "Query", "Scan")
-VAULT_READS = frozenset({"vault.get", "vault.open", "vault.list", "vault.folders"})
+VAULT_READS = frozenset({"vault.get", "vault.open", "vault.list", "vault.folders", "vault.uploads"})
 BAD_REQUEST = 400
 
 
@@ -205,9 +204,33 @@ class FaultyVault:
         """See Vault.replace."""
         return self._call("vault.replace", lambda: self._vault.replace(key, body, etag))
 
-    def put_file(self, key: str, path: Path, sha256: bytes) -> None:
-        """See Vault.put_file."""
-        self._call("vault.put_file", lambda: self._vault.put_file(key, path, sha256))
+    def put(self, key: str, body: bytes) -> None:
+        """See Vault.put."""
+        self._call("vault.put", lambda: self._vault.put(key, body))
+
+    def start_upload(self, key: str) -> str:
+        """See Vault.start_upload."""
+        return self._call("vault.start_upload", lambda: self._vault.start_upload(key))
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+        """See Vault.upload_part."""
+        return self._call("vault.upload_part", lambda: self._vault.upload_part(key, upload_id, number, body))
+
+    def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        """See Vault.complete_upload."""
+        self._call("vault.complete_upload", lambda: self._vault.complete_upload(key, upload_id, parts))
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """See Vault.abort_upload."""
+        self._call("vault.abort_upload", lambda: self._vault.abort_upload(key, upload_id))
+
+    def uploads(self, prefix: str) -> Iterator[PendingUpload]:
+        """See Vault.uploads."""
+        return iter(self._call("vault.uploads", lambda: [*self._vault.uploads(prefix)]))
+
+    def at(self, bucket: str, prefix: str) -> FaultyVault:
+        """See Vault.at."""
+        return FaultyVault(self._vault.at(bucket, prefix), self._faults)
 
     def delete(self, key: str) -> None:
         """See Vault.delete."""

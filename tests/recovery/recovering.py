@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from recovery.backup import back_up_table
-from recovery.backup_scan import ScanEngine
+from recovery.backup import BackupOptions, Backups
+from recovery.backup_scan import ScanEngine, ScanOptions
 from recovery.catalog import Catalog
-from recovery.export_layout import FILE_RAW_BYTES
+from recovery.data_files import FILE_RAW_BYTES, FileOptions
 from recovery.intents import IntentStore
 from recovery.plans import RecoveryWish, plan_recovery
 from recovery.progress import NoProgress
@@ -91,8 +91,20 @@ class Process:
     ) -> Manifest:
         """A backup; the clock moves on, so that each is newer than the one before."""
         self.clock.advance(60)
-        engine = ScanEngine(self.tables, self.vault, self.clock, self.sleep, segments, file_raw_bytes)
-        return back_up_table(self.aws, self.vault, engine, table, self.clock, NoProgress())
+        options = ScanOptions(segments=segments, files=FileOptions(raw_bytes=file_raw_bytes))
+        return self.backups(options).back_up(table).manifest
+
+    def backups(self, scan: ScanOptions | None = None, options: BackupOptions | None = None) -> Backups:
+        """What backs tables up, with the scan engine."""
+        return Backups(
+            aws=self.aws,
+            vault=self.vault,
+            engine=ScanEngine(self.tables, self.vault, self.clock, self.sleep, scan),
+            clock=self.clock,
+            progress=NoProgress(),
+            options=options,
+            started_by=WHO,
+        )
 
     def plan(self, table: str, **wish: Any) -> RecoveryPlan:
         """A plan for a table of this account and region."""
@@ -105,7 +117,7 @@ class Process:
             aws=self.aws,
             catalog=self.catalog,
             tables=self.tables,
-            engine=WriteEngine(self.tables, self.vault, self.sleep, workers=2),
+            engine=WriteEngine(self.tables, self.sleep, workers=2),
             clock=self.clock,
             sleep=self.sleep,
             progress=NoProgress(),
@@ -158,7 +170,7 @@ def copy_to_account(net: Process, backup: Manifest, account: str) -> None:
     entry = backup.objects[0].model_copy(
         update={"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     )
-    moved = backup.model_copy(update={"table": table, "objects": (entry, *backup.objects[1:])})
+    moved = backup.model_copy(update={"table": table, "objects": (entry, *backup.objects[1:])}).sealed()
     for data in backup.objects[1:]:
         net.store.put_new(moved.folder + data.key, net.store.get(backup.folder + data.key).body)
     net.store.put_new(f"{moved.folder}table.json", body)

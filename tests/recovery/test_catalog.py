@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.catalog import Listing
+from recovery.content import check_content, check_objects
+from recovery.digest import ALGORITHM
 from recovery.errors import BackupNotFoundError, DamagedObjectError, RestoreMismatchError
-from recovery.manifest import MANIFEST, Manifest, new_backup_id
+from recovery.manifest import MANIFEST, Manifest, new_backup_id, seal_of
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.vault import body_of
+from recovery.verification import VERIFICATION, VerificationRecord
 from tests.recovery.recovering import make_table, some_items
 
 if TYPE_CHECKING:
@@ -30,10 +33,14 @@ def rewrite(store: MemoryVault, key: str, body: bytes) -> None:
     store.put_new(key, body)
 
 
-def forge(store: MemoryVault, backup: Manifest, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change a manifest."""
+def forge(
+    store: MemoryVault, backup: Manifest, change: Callable[[dict[str, Any]], None], *, seal: bool = True
+) -> None:
+    """Change a manifest, and seal it anew as a careful forger would."""
     document = json.loads(body_of(backup))
     change(document)
+    if seal:
+        document["seal"] = seal_of(document)
     rewrite(store, backup.folder + MANIFEST, json.dumps(document).encode())
 
 
@@ -60,6 +67,7 @@ def test_the_newest_backup_is_the_one_read_last(net: Process, plain: DynamoDBCli
             )
         }
     )
+    moved = moved.sealed()
     rewrite(net.store, moved.folder + MANIFEST, body_of(moved))
     assert net.catalog.backups(ACCOUNT, REGION, table).backups[0] == moved
 
@@ -179,7 +187,7 @@ def test_damage_is_found_before_the_first_write(
     damage(net.store, key, backup)
     damaged = {key, *(data_key(n)(backup) for n in range(2) if damage is swap)}
     with pytest.raises(DamagedObjectError) as caught:
-        net.catalog.check_objects(backup)
+        check_objects(net.catalog, backup)
     assert caught.value.key in damaged
     with pytest.raises(DamagedObjectError) as caught:
         net.recovery().apply(plan, "anna")
@@ -234,11 +242,6 @@ def unknown_version(document: dict[str, Any]) -> None:
     document["format_version"] = 2
 
 
-def unknown_digest(document: dict[str, Any]) -> None:
-    """A digest that cannot be computed, so that nothing could be verified."""
-    document["digest_algorithm"] = "md5/1"
-
-
 def twice(document: dict[str, Any]) -> None:
     """A data file that is counted twice."""
     data = next(entry for entry in document["objects"] if entry["items"])
@@ -276,7 +279,6 @@ FORGERIES = [
     dotted,
     extra_field,
     unknown_version,
-    unknown_digest,
     twice,
     negative,
     naive_time,
@@ -295,7 +297,7 @@ def test_a_forged_manifest_is_no_backup(
             "backup_id": new_backup_id(backup.time - timedelta(days=1)),
             "consistency": backup.consistency.model_copy(update={"started": backup.time - timedelta(days=1)}),
         }
-    )
+    ).sealed()
     forge(net.store, backup, forgery)
     key = backup.folder + MANIFEST
     with pytest.raises(DamagedObjectError) as caught:
@@ -331,13 +333,39 @@ def test_a_forged_definition_is_found(net: Process, backup: Manifest) -> None:
         net.catalog.definition(backup)
 
 
-def test_a_digest_that_does_not_fit_is_found_after_the_load(net: Process, backup: Manifest) -> None:
-    """A manifest whose digest is not that of its data passes every checksum, and yet nothing is called done."""
+def any_change(document: dict[str, Any]) -> None:
+    """Something that is not checked against anything else."""
+    document["consumed_read_units"] += 1
 
-    def other_digest(document: dict[str, Any]) -> None:
-        document["content_digest"] = "0" * 64
 
-    forge(net.store, backup, other_digest)
+def no_seal(document: dict[str, Any]) -> None:
+    """As if it had never had one."""
+    document["seal"] = None
+
+
+@pytest.mark.parametrize("forgery", [any_change, no_seal], ids=lambda forgery: forgery.__name__)
+def test_a_manifest_that_was_edited_is_no_backup(
+    net: Process, backup: Manifest, forgery: Callable[[dict[str, Any]], None]
+) -> None:
+    """Whatever is changed in it, its seal does not fit any more."""
+    forge(net.store, backup, forgery, seal=False)
+    with pytest.raises(DamagedObjectError, match="seal") as caught:
+        net.catalog.latest(ACCOUNT, REGION, backup.table.name)
+    assert caught.value.key == backup.folder + MANIFEST
+
+
+def test_a_verification_that_does_not_fit_is_found_after_the_load(net: Process, backup: Manifest) -> None:
+    """A noted digest that is not that of the data passes every checksum, and yet nothing is called done."""
+    content = check_content(net.catalog, backup)
+    record = VerificationRecord(
+        backup_id=backup.backup_id,
+        seal=str(backup.seal),
+        verified_at=net.clock.now,
+        item_count=content.item_count,
+        content_digest="0" * 64,
+        digest_algorithm=ALGORITHM,
+    )
+    net.store.put(backup.folder + VERIFICATION, body_of(record))
     with pytest.raises(RestoreMismatchError) as caught:
         net.recover(backup.table.name)
     assert caught.value.exit_code == 13
@@ -348,7 +376,7 @@ def test_a_forged_size_is_found(net: Process, backup: Manifest) -> None:
     forge(net.store, backup, other_size)
     forged = net.catalog.latest(ACCOUNT, REGION, backup.table.name)
     with pytest.raises(DamagedObjectError, match=r"table\.json: holds \d+ bytes, the manifest says \d+"):
-        net.catalog.check_objects(forged)
+        check_objects(net.catalog, forged)
 
 
 def test_a_manifest_without_the_definition(net: Process, backup: Manifest) -> None:

@@ -200,7 +200,7 @@ def test_nothing_has_a_digest_too() -> None:
     assert digest() == (0, "0" * 64)
 
 
-@pytest.mark.parametrize("bad", [b"", b"{", b'{"a":{}}', b'{"a":{"S":"x","N":"1"}}'])
+@pytest.mark.parametrize("bad", [b"", b"{", b'{"a":"x"}', b'{"a":{"S":"x","NS":["1.0"]}}', b"[]"])
 def test_what_is_no_item_is_an_error(bad: bytes) -> None:
     """A broken item is an error and not an item that silently counts."""
     with pytest.raises((msgspec.DecodeError, ValueError)):

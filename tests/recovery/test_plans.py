@@ -11,6 +11,7 @@ import pytest
 
 from recovery.definition import RUN_TAG, Known
 from recovery.errors import BackupNotFoundError
+from recovery.manifest import seal_of
 from recovery.plans import RecoveryPlan
 from recovery.vault import body_of
 from rules.errors import UnsafeError, UsageError
@@ -157,6 +158,7 @@ def replace_definition(net: Process, backup: Manifest, definition: Any) -> None:
     body = body_of(definition)
     document = json.loads(net.store.get(f"{backup.folder}manifest.json").body)
     document["objects"][0].update(size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    document["seal"] = seal_of(document)
     for key, content in (("table.json", body), ("manifest.json", json.dumps(document).encode())):
         net.store.delete(backup.folder + key)
         net.store.put_new(backup.folder + key, content)

@@ -9,6 +9,8 @@ import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from recovery.content import Part
+from recovery.data_reader import checked_items
 from recovery.leases import take_lease
 from recovery.manifest import BackupObject
 from recovery.progress import NoProgress
@@ -41,13 +43,15 @@ def test_the_load_keeps_memory_flat(net: Process, plain: DynamoDBClient, table: 
             most = max(most, tracemalloc.get_traced_memory()[0])
             return []
 
-    engine = WriteEngine(cast("RawTables", _Tables()), BigVault(item, 600), net.sleep, workers=2)
+    big = BigVault(item, 600)
+    engine = WriteEngine(cast("RawTables", _Tables()), net.sleep, workers=2)
     run = start_run(net.vault, net.clock, plan, WHO)
     lease = take_lease(net.vault, net.clock, "flat", WHO)
-    files = (BackupObject(key="data/big.json.gz", size=1, sha256=BigVault(item, 600).sha256, items=600),)
+    entry = BackupObject(key="data/big.json.gz", size=big.size, sha256=big.sha256, items=600)
+    part = Part(entry.key, entry.key, 600, lambda: checked_items(big, backup, entry))
     tracemalloc.start()
     try:
-        engine.load(backup.model_copy(update={"objects": files}), table, run, lease, NoProgress())
+        engine.load([part], table, run, lease, NoProgress())
     finally:
         tracemalloc.stop()
     assert 0 < most < 25 * 1024 * 1024  # of 60 MB
@@ -59,6 +63,7 @@ class BigVault(MemoryVault):
     def __init__(self, item: bytes, count: int) -> None:
         super().__init__()
         self._body = gzip.compress(b'{"Item":%b}\n' % item, 1) * count
+        self.size = len(self._body)
         self.sha256 = hashlib.sha256(self._body).hexdigest()
 
     def open(self, key: str) -> BinaryIO:

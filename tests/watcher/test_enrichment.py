@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from recovery.backup import back_up_table
+from recovery.backup import Backups
 from recovery.backup_scan import ScanEngine
 from recovery.catalog import Catalog
 from recovery.clock import utc_now
@@ -52,7 +52,8 @@ def backup(endpoint: EmbeddedEndpoint, vault: MemoryVault) -> Manifest:
     for number in ("1", "2"):
         client.put_item(TableName=name, Item={"id": {"S": number}})
     engine = ScanEngine(RawTables(aws), vault, utc_now, time.sleep)
-    return back_up_table(aws, vault, engine, name, utc_now, NoProgress())
+    backups = Backups(aws=aws, vault=vault, engine=engine, clock=utc_now, progress=NoProgress())
+    return backups.back_up(name).manifest
 
 
 def facts_in(vault: MemoryVault) -> VaultFacts:
