@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.settings import Settings, load_settings
 from recovery.aws import Aws, AwsSettings
-from recovery.backup_scan import ScanEngine
+from recovery.backup import BackupOptions, Backups
+from recovery.backup_auto import AutoEngine
+from recovery.backup_engine import EngineName
+from recovery.backup_export import ExportEngine
+from recovery.backup_scan import MAX_SEGMENTS, ScanEngine, ScanOptions
 from recovery.catalog import Catalog
 from recovery.clock import utc_now
+from recovery.definition import capture_definition
 from recovery.intents import IntentStore
 from recovery.restore import Recovery
 from recovery.restore_write import WriteEngine
-from recovery.vault_s3 import S3Vault, parse_location
+from recovery.surroundings_alarms import AlarmListing
+from recovery.vault_s3 import S3Vault, StorageOptions, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
 from rules.net import NetParts
@@ -39,6 +45,8 @@ from watcher.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.settings import BackupSettings
+    from recovery.backup_engine import BackupEngine
     from recovery.clock import Clock, Sleep
     from recovery.progress import Progress
     from recovery.vault import Vault
@@ -47,6 +55,18 @@ if TYPE_CHECKING:
     from watcher.archives import Archive
     from watcher.athena_query import AthenaTable
     from watcher.notifiers import Notifier
+
+
+@dataclass(frozen=True, slots=True)
+class BackupWish:
+    """What the command line asks of a backup; what it leaves out is as the settings have it."""
+
+    engine: EngineName | None = None
+    incremental: bool = False
+    parallel: int | None = None
+    segments: int | None = None
+    read_percent: float | None = None
+    max_rcu: float | None = None
 
 
 @dataclass
@@ -69,7 +89,19 @@ class Net:
                 hint="Set `vault: s3://BUCKET/PREFIX` in safetynet.yaml or SAFETYNET_VAULT.",
             )
         bucket, prefix = parse_location(self.settings.vault)
-        return S3Vault(self.aws.s3(), bucket, prefix)
+        return S3Vault(self.aws.s3(), bucket, prefix, storage_of(self.settings.backup), self.clock)
+
+    @cached_property
+    def replica(self) -> Vault | None:
+        """The second vault, if one is set; with credentials of its own where a profile is named."""
+        wanted = self.settings.backup.replica
+        if wanted is None:
+            return None
+        bucket, prefix = parse_location(wanted.vault)
+        elsewhere = wanted.profile or wanted.region
+        aws = self.aws.elsewhere(wanted.profile, wanted.region) if elsewhere else self.aws
+        # The key and the lock are those of the first bucket; the second one has its own defaults.
+        return S3Vault(aws.s3(), bucket, prefix, clock=self.clock)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -96,10 +128,41 @@ class Net:
         """Tables, on raw bytes."""
         return RawTables(self.aws)
 
-    @cached_property
-    def scan_engine(self) -> ScanEngine:
-        """The backup engine."""
-        return ScanEngine(self.raw_tables, self.vault, self.clock, self.sleep)
+    def backups(self, progress: Progress, wish: BackupWish | None = None) -> Backups:
+        """What backs tables up, as the settings and the command line have it."""
+        settings = self.settings.backup
+        wish = wish or BackupWish()
+        options = ScanOptions(
+            segments=wish.segments or settings.segments,
+            consistent=settings.consistent_reads,
+            max_units=wish.max_rcu or settings.max_rcu,
+            read_percent=wish.read_percent or settings.read_percent,
+        )
+        # All tables that are read side by side share the memory of one.
+        at_most = max(1, 2 * MAX_SEGMENTS // (wish.parallel or settings.parallel))
+        scan = ScanEngine(self.raw_tables, self.vault, self.clock, self.sleep, options, at_most)
+        export = ExportEngine(
+            self.aws,
+            self.catalog,
+            self.clock,
+            self.sleep,
+            settings.kms_key,
+            incremental=wish.incremental or settings.incremental,
+        )
+        engines: dict[EngineName, BackupEngine] = {
+            EngineName.SCAN: scan,
+            EngineName.EXPORT: export,
+            EngineName.AUTO: AutoEngine(scan, export),
+        }
+        return Backups(
+            aws=self.aws,
+            vault=self.vault,
+            engine=engines[wish.engine or settings.engine],
+            clock=self.clock,
+            progress=progress,
+            options=BackupOptions(settings.compression, settings.shrink_percent),
+            capture=partial(capture_definition, self.aws, alarms=AlarmListing(), sleep=self.sleep),
+        )
 
     @cached_property
     def slack(self) -> SlackNotifier | None:
@@ -172,6 +235,17 @@ def build(config: Path | None, profile: str = "", region: str = "") -> Net:
     # botocore itself reads AWS_DEFAULT_REGION only; AWS_REGION is what every other AWS tool reads.
     region = region or os.environ.get("AWS_REGION", "")
     return Net(load_settings(config), Aws(AwsSettings(profile=profile, region=region)))
+
+
+def storage_of(settings: BackupSettings) -> StorageOptions:
+    """How objects of the vault are to be kept."""
+    lock = settings.object_lock
+    return StorageOptions(
+        kms_key=settings.kms_key,
+        storage_class=settings.storage_class,
+        lock_mode=lock.mode if lock else "",
+        lock_days=lock.days if lock else 0,
+    )
 
 
 def net_parts_of(settings: Settings) -> NetParts:

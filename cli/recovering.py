@@ -119,6 +119,7 @@ def _open_incident(net: Net, table: str) -> Incident | None:
             incident
             for incident in net.incidents.about(table)
             if incident.recover_command
+            and incident.events
             and incident.state not in SETTLED
             and (incident.account, incident.region) == place
         ),

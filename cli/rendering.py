@@ -7,8 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +17,9 @@ from watcher.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from rich.console import ConsoleOptions, RenderableType, RenderResult
 
-    from recovery.catalog import Listing
     from recovery.plans import RecoveryPlan
     from recovery.restore import RecoveryReport
     from watcher.incidents import Incident
@@ -70,7 +66,8 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=1, default=str) + "\n")
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """A table without lines, its columns as wide as they need."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -141,23 +138,6 @@ def report_lines(report: RecoveryReport) -> Table:
     return facts_grid(rows)
 
 
-def backups_table(listings: Sequence[tuple[str, Listing]]) -> Table:
-    """All backups, table by table, newest first."""
-    table = _table("TABLE", "BACKUP", "TAKEN (UTC)", "ITEMS", "SIZE")
-    for name, listing in listings:
-        for backup in listing.backups:
-            table.add_row(
-                Text(name),
-                backup.backup_id,
-                f"{backup.time:%Y-%m-%d %H:%M}",
-                f"{backup.item_count:,}",
-                size(backup.size),
-            )
-        for damaged in listing.damaged:
-            table.add_row(Text(name), Text(str(damaged), style="red"), "damaged", "", "")
-    return table
-
-
 def incidents_list(incidents: Sequence[Incident]) -> Group:
     """Three lines an incident: when, how bad and what; by whom; the id, whole, to copy."""
     lines = []
@@ -206,48 +186,3 @@ def incident_lines(incident: Incident) -> Table:
         for entry in incident.outbox
     ]
     return facts_grid(rows)
-
-
-class ProgressBars:
-    """The Progress port as bars on stderr; use it in a ``with``."""
-
-    def __init__(self, console: Console) -> None:
-        self._bars = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[done]}"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-        self._bytes: dict[str, int] = {}
-
-    def __enter__(self) -> ProgressBars:  # noqa: PYI034 - never subclassed
-        """Show the bars."""
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave them as they are."""
-        self._bars.stop()
-
-    def start(self, task: str, label: str, total_items: int | None) -> None:
-        """See Progress."""
-        self._tasks[task] = self._bars.add_task(Text(label).plain, total=total_items, done="")
-
-    def advance(self, task: str, items: int, size_bytes: int) -> None:
-        """See Progress."""
-        if task in self._tasks:
-            bar = self._tasks[task]
-            self._bytes[task] = self._bytes.get(task, 0) + size_bytes
-            self._bars.advance(bar, items)
-            completed = self._bars.tasks[bar].completed
-            self._bars.update(bar, done=f"{completed:,.0f} items, {size(self._bytes[task])}")
-
-    def finish(self, task: str) -> None:
-        """See Progress."""
-        if task in self._tasks:
-            bar = self._bars.tasks[self._tasks[task]]
-            self._bars.update(self._tasks[task], total=bar.completed or 1, completed=bar.completed or 1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from recovery.backup import SHRINK_PERCENT
+from recovery.backup_engine import EngineName
+from recovery.compression import Compression
 from recovery.intents import LONGEST
 from recovery.schedules import ScheduleSettings
 from recovery.staging import StagingSettings
@@ -33,12 +36,44 @@ class SlackSettings(BaseModel):
     api_url: str = "https://slack.com/api/"
 
 
+class ObjectLockSettings(BaseModel):
+    """``backup.object_lock:``. Nobody can delete a backup for so many days; the bucket must have Object Lock on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    days: Annotated[int, Field(ge=1, le=36500)]
+
+
+class ReplicaSettings(BaseModel):
+    """``backup.replica:``. A second vault, in another region or account; reached by a profile of its own if need be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vault: str
+    region: str = ""
+    profile: str = ""
+
+
 class BackupSettings(BaseModel):
-    """``backup:``. Shell patterns of the tables that the nightly run backs up."""
+    """``backup:``. ``tables`` are shell patterns of what the nightly run backs up; the rest is how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tables: tuple[str, ...] = ()
+    engine: EngineName = EngineName.AUTO
+    incremental: bool = False
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
+    segments: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    consistent_reads: bool = True
+    read_percent: Annotated[float, Field(gt=0, le=100)] | None = None
+    max_rcu: Annotated[float, Field(gt=0)] | None = None
+    compression: Compression = Compression.GZIP
+    shrink_percent: Annotated[float, Field(ge=0, le=100)] = SHRINK_PERCENT
+    kms_key: str = ""
+    storage_class: str = ""
+    object_lock: ObjectLockSettings | None = None
+    replica: ReplicaSettings | None = None
 
 
 def _span(value: object) -> timedelta:

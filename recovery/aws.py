@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -35,6 +36,7 @@ from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, Us
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -69,6 +71,9 @@ THROTTLE_CODES = frozenset(
         "TransactionInProgressException",
     }
 )
+ReadService = Literal["application-autoscaling", "cloudformation", "cloudwatch", "dynamodb", "kms", "lambda"]
+# What may go unanswered is asked once by botocore, and not waited for: ``readings`` knows when to ask again.
+_READS = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=15)
 _CREDENTIAL_ERRORS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -164,8 +169,18 @@ class Aws:
             max_pool_connections=32,
             user_agent_extra="safetynet",
         )
+        self._settings = settings
         self.endpoint_url = settings.endpoint_url or None
         self._account = ""
+        self._readers: dict[str, Any] = {}
+        self._making = threading.Lock()
+
+    def elsewhere(self, profile: str, region: str) -> Aws:
+        """The same for another profile or region, where one is named."""
+        settings = self._settings
+        if profile:
+            settings = replace(settings, profile=profile, access_key="", secret_key="", session_token="")
+        return Aws(replace(settings, region=region or self.region))
 
     @property
     def region(self) -> str:
@@ -227,3 +242,20 @@ class Aws:
         """An Athena client; who uses it says what of it (a Protocol)."""
         with aws_errors("set up Athena"):
             return self.session.client("athena", endpoint_url=self.endpoint_url, config=self._config)
+
+    def cloudformation(self) -> CloudFormationClient:
+        """A CloudFormation client."""
+        with aws_errors("set up CloudFormation"), self._making:
+            return self.session.client("cloudformation", endpoint_url=self.endpoint_url, config=self._config)
+
+    def reader(self, service: ReadService) -> Any:
+        """The client for reads that may go unanswered; threads may ask for it, who uses it says what of it.
+
+        A session is not made for making clients side by side, the clients themselves are for sharing.
+        """
+        with aws_errors(f"set up {service}"), self._making:
+            if service not in self._readers:
+                self._readers[service] = self.session.client(
+                    service, endpoint_url=self.endpoint_url, config=self._config.merge(_READS)
+                )
+            return self._readers[service]

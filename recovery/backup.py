@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,12 @@ from recovery.manifest import (
     new_backup_id,
 )
 from recovery.shrinkage import Freeze, freeze_retention, shrinkage
+from recovery.surroundings_alarms import AlarmListing
 from recovery.vault import body_of, document
 from rules.errors import UnavailableError, UnsafeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from recovery.aws import Aws
@@ -77,7 +80,10 @@ class BackupReport:
 
 
 class Backups:
-    """Backs tables up with one engine into one vault."""
+    """Backs tables up with one engine into one vault; several threads may share it.
+
+    ``capture(table, now)`` reads a table's definition: all of it, if left out.
+    """
 
     def __init__(
         self,
@@ -89,6 +95,7 @@ class Backups:
         progress: Progress,
         options: BackupOptions | None = None,
         started_by: str = "",
+        capture: Callable[[str, datetime], TableDefinition] | None = None,
     ) -> None:
         self._aws = aws
         self._vault = vault
@@ -98,6 +105,7 @@ class Backups:
         self._progress = progress
         self._options = options or BackupOptions()
         self._started_by = started_by
+        self._capture = capture or partial(capture_definition, aws, alarms=AlarmListing())
 
     def back_up(self, table: str) -> BackupReport:
         """Back one table up, or finish what an interrupted backup of it began.
@@ -107,7 +115,7 @@ class Backups:
         at it, UnsafeError for a table that is being recovered.
         """
         now = self._clock()
-        definition = capture_definition(self._aws, table, now)
+        definition = self._capture(table, now)
         _refuse_half_recovered(definition)
         identity = definition.table
         lease = take_lease(

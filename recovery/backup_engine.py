@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from recovery.leases import Lease
     from recovery.manifest import BackupObject, Increment
     from recovery.progress import Progress
+
+
+class EngineName(StrEnum):
+    """The engines that can be asked for; ``AUTO`` chooses."""
+
+    AUTO = "auto"
+    SCAN = "scan"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class BackupRunRecord(BaseModel):
     engine: str = ""
     export_id: RelativeKey
     export_arn: str = ""
+    base_id: str = ""
     segments: int = 0
     compression: Compression = Compression.GZIP
     started_at: UtcTime

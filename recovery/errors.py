@@ -78,6 +78,12 @@ class TableExistsError(UnsafeError):
     default_hint = "It may be recovered already: `safetynet incidents list`. A copy beside it: --as NEW_NAME."
 
 
+class ExportError(SafetyNetError):
+    """DynamoDB refused an export, failed at it, or did not write all of it."""
+
+    default_hint = "Read the table instead: --engine scan."
+
+
 class AwsError(SafetyNetError):
     """AWS answered with an error that has no class of its own here; ``code`` is AWS's error code."""
 

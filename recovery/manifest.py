@@ -112,6 +112,7 @@ class Finding(BaseModel):
     verdict: Literal["suspicious"] = "suspicious"
     message: str
     compared_with: str
+    compared_at: UtcTime
     items_before: int
     items_now: int
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recovery.definition import RUN_TAG, NotKnown, Settings, describe_table
 from recovery.errors import TableNotFoundError
 from recovery.manifest import Manifest, TableIdentity, TableName, UtcTime
+from recovery.surroundings import NOT_ASKED
 from recovery.verification import known_content
 from rules.errors import UnsafeError, UsageError
 
@@ -145,10 +146,10 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
         target_exists=status not in {None, DELETING},
         warnings=(
             *(f"not recovered, because it could not be read at backup: {name} ({why})"
-              for name, why in definition.unknown.items()),
+              for name, why in definition.unknown.items() if name in Settings.model_fields),
             *(f"a newer backup is damaged: {error}" for error in listing.damaged if error.key > backup.folder),
             *(_copy_warnings(definition) if copy else ()),
-            *_replica_warnings(definition),
+            *_lost_warnings(definition),
             *(("the lost table is still being deleted: the recovery waits until it is gone",)
               if status == DELETING else ()),
         ),
@@ -165,9 +166,16 @@ def _target(aws: Aws, wish: RecoveryWish) -> TableTarget:
         ) from error
 
 
-def _replica_warnings(definition: TableDefinition) -> list[str]:
-    regions = [str(replica.get("RegionName", "?")) for replica in definition.observed.get("Replicas", [])]
-    return [f"not recovered: the replicas of a global table in {', '.join(regions)}"] if regions else []
+def _lost_warnings(definition: TableDefinition) -> list[str]:
+    """What belongs to the table and is in its backup, but is not put back."""
+    left = definition.not_put_back
+    unknown = [
+        name for name, found in definition.surroundings if isinstance(found, NotKnown) and found != NOT_ASKED
+    ]
+    told = [f"not put back, see `safetynet backup show`: {', '.join(left)}"] if left else []
+    if unknown:
+        told.append(f"could not be read at backup: {', '.join(unknown).replace('_', ' ')}")
+    return told
 
 
 def _copy_warnings(definition: TableDefinition) -> list[str]:

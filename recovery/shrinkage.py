@@ -70,6 +70,7 @@ def shrinkage(catalog: Catalog, backup: Manifest, shrink_percent: float) -> Find
             f"in backup {before.backup_id}"
         ),
         compared_with=before.backup_id,
+        compared_at=before.time,
         items_before=before.item_count,
         items_now=backup.item_count,
     )

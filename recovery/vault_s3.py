@@ -42,6 +42,7 @@ def parse_location(location: str) -> tuple[str, str]:
 class StorageOptions:
     """How objects are to be kept; "" and 0 leave it to the bucket's own defaults.
 
+    Class and lock are for what is kept (``KEPT``); leases, runs and incidents change all the time.
     ``kms_key``: id or ARN for SSE-KMS. ``storage_class``: as S3 spells it. ``lock_mode`` GOVERNANCE or
     COMPLIANCE, for ``lock_days`` from the writing on (S3 user guide, 'Object Lock').
     """
@@ -51,11 +52,13 @@ class StorageOptions:
     lock_mode: str = ""
     lock_days: int = 0
 
-    def object_arguments(self, now: datetime) -> Any:
-        """The arguments of PutObject and CreateMultipartUpload that say so."""
+    def arguments(self, key: str, now: datetime) -> Any:
+        """The arguments of PutObject and CreateMultipartUpload for a key of the vault."""
         arguments: dict[str, Any] = {}
         if self.kms_key:
             arguments |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        if not key.startswith(KEPT):
+            return arguments
         if self.storage_class:
             arguments["StorageClass"] = self.storage_class
         if self.lock_mode:
@@ -65,6 +68,7 @@ class StorageOptions:
 
 
 PLAIN = StorageOptions()
+KEPT = ("backups/", "stacks/")
 
 
 def _sha256(body: bytes) -> str:
@@ -141,7 +145,7 @@ class S3Vault:
                     ContentType="application/json",
                     ChecksumAlgorithm="SHA256",
                     **condition,
-                    **self._storage.object_arguments(self._clock()),
+                    **self._storage.arguments(key, self._clock()),
                 )
             return answer["ETag"]
         except ConflictError:
@@ -165,7 +169,7 @@ class S3Vault:
                 Key=self.full_key(key),
                 Body=body,
                 ChecksumSHA256=_sha256(body),
-                **self._storage.object_arguments(self._clock()),
+                **self._storage.arguments(key, self._clock()),
             )
 
     def start_upload(self, key: str) -> str:
@@ -175,7 +179,7 @@ class S3Vault:
                 Bucket=self._bucket,
                 Key=self.full_key(key),
                 ChecksumAlgorithm="SHA256",
-                **self._storage.object_arguments(self._clock()),
+                **self._storage.arguments(key, self._clock()),
             )
             return answer["UploadId"]
 

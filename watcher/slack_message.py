@@ -174,7 +174,8 @@ def _facts(incident: Incident) -> Block:
     ]
     if not incident.events:
         # Of a message that nobody understands, nobody knows who, with what and where.
-        fields = [(label, value) for label, value in fields if label in {"What", "When"}]
+        told = {"What", "When", *(["Where"] if incident.account else [])}
+        fields = [(label, value) for label, value in fields if label in told]
     fields = [
         *fields,
         *([_stake(incident)] if subject.type in _RECOVERABLE else []),

@@ -9,8 +9,9 @@ import typer
 
 from cli.composition import build
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
+from cli.progress_bars import ProgressBars
 from cli.recovering import RecoverOptions, confirm, execute, prepare
-from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, require_terminal, stderr, stdout
+from cli.rendering import plan_lines, print_json, report_lines, require_terminal, stderr, stdout
 from recovery.errors import TableExistsError
 from rules.errors import PartialError
 

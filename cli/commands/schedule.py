@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.commands.backup import back_up, raise_failed, tables_matching
+from cli.backing_up import Failure, TableWish, back_up, tables_wanted
 from cli.commands.stage import staging_plan
-from cli.composition import Net, build
+from cli.composition import BackupWish, Net, build
 from cli.logs import set_up_logs
 from cli.options import Config, Json, LogJson, Profile, Region
 from cli.rendering import print_json, stdout
@@ -22,6 +22,8 @@ from rules.errors import SafetyNetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from recovery.backup import BackupReport
 
 log = logging.getLogger(__name__)
 
@@ -113,10 +115,20 @@ def _logged(name: str, work: Callable[[], str]) -> Callable[[], None]:
 
 
 def _backup(net: Net) -> str:
-    names = tables_matching(net, net.settings.backup.tables)
-    done, failed = back_up(net, names, NoProgress())
-    raise_failed(failed)
-    return f"{len(done)} tables backed up, {sum(one.item_count for one in done):,} items"
+    names = tables_wanted(net, TableWish(patterns=net.settings.backup.tables))
+    report = back_up(net, names, NoProgress(), BackupWish(), _tell)
+    report.raise_failed()
+    items = sum(one.manifest.item_count for one in report.done)
+    return f"{len(report.done)} tables backed up, {items:,} items"
+
+
+def _tell(outcome: BackupReport | Failure) -> None:
+    """What is said at once: a warning about a table is worth a line of its own."""
+    if isinstance(outcome, Failure):
+        return
+    table = outcome.manifest.table.name
+    for warning in (*outcome.warnings, *(finding.message for finding in outcome.manifest.findings)):
+        log.warning("%s: %s", table, warning)
 
 
 def _staging(net: Net) -> str:

@@ -6,7 +6,8 @@ import typer
 
 from cli.composition import Net, build
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
-from cli.rendering import ProgressBars, plan_lines, print_json, report_lines, require_terminal, stderr, stdout
+from cli.progress_bars import ProgressBars
+from cli.rendering import plan_lines, print_json, report_lines, require_terminal, stderr, stdout
 from recovery.staging import StagingPlan, apply_staging, plan_staging
 from rules.errors import CancelledError, UsageError
 

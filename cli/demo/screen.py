@@ -9,7 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.rendering import ProgressBars, plan_lines, report_lines
+from cli.progress_bars import ProgressBars
+from cli.rendering import plan_lines, report_lines
 from watcher.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cli.commands.backup import back_up, tables_matching
+from cli.backing_up import TableWish, back_up, tables_wanted
 from cli.commands.stage import staging_plan
+from cli.composition import BackupWish
 from cli.demo import shop
 from cli.demo.deployment import CHANNEL, Deployment
 from cli.recovering import RecoverOptions, confirm, execute, prepare
@@ -142,12 +143,13 @@ class Story:
     def _back_up(self) -> None:
         self._screen.step("02:00, nightly backup", "safetynet backup run")
         with self._screen.progress() as progress:
-            names = tables_matching(self._net, self._net.settings.backup.tables)
-            done, failed = back_up(self._net, names, progress)
-        for backup in done:
+            names = tables_wanted(self._net, TableWish(patterns=self._net.settings.backup.tables))
+            report = back_up(self._net, names, progress, BackupWish())
+        for backup in (one.manifest for one in report.done):
             self._screen.say(f"{backup.table.name}: {backup.item_count:,} items as {backup.backup_id}")
         self._check(
-            not failed and len(done) == len(shop.TESTING), "all three production tables are backed up"
+            not report.failed and len(report.done) == len(shop.TESTING),
+            "all three production tables are backed up",
         )
 
     def _refresh_testing(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recovery.backup import BackupOptions, Backups
 from recovery.backup_scan import ScanEngine, ScanOptions
 from recovery.catalog import Catalog
 from recovery.data_files import FILE_RAW_BYTES, FileOptions
+from recovery.definition import capture_definition
 from recovery.intents import IntentStore
 from recovery.plans import RecoveryWish, plan_recovery
 from recovery.progress import NoProgress
@@ -104,6 +106,8 @@ class Process:
             progress=NoProgress(),
             options=options,
             started_by=WHO,
+            # What surrounds a table takes a dozen calls more, and has tests of its own.
+            capture=partial(capture_definition, self.aws, surroundings=False),
         )
 
     def plan(self, table: str, **wish: Any) -> RecoveryPlan:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recovery.definition import RUN_TAG, Known
+from recovery.definition import RUN_TAG, Known, NotKnown
 from recovery.errors import BackupNotFoundError
 from recovery.manifest import seal_of
 from recovery.plans import RecoveryPlan
@@ -164,21 +164,26 @@ def replace_definition(net: Process, backup: Manifest, definition: Any) -> None:
         net.store.put_new(backup.folder + key, content)
 
 
-def test_what_will_not_come_back_is_said(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """Settings that could not be read and replicas are warnings of the plan."""
-    make_table(plain, table)
-
-    def replica(answer: dict[str, Any]) -> None:
-        answer["Table"]["Replicas"] = [{"RegionName": "us-east-1"}]
-
-    net.faults.change_answer("DescribeTable", replica)
-    net.faults.fail("DescribeTimeToLive", code="AccessDeniedException")
-    net.back_up(table)
-    plain.delete_table(TableName=table)
-    unread, replicas = net.plan(table).warnings
+def test_what_will_not_come_back_is_said(net: Process, backup: Manifest) -> None:
+    """Settings that could not be read, replicas, and what nobody could look at are warnings of the plan."""
+    definition = net.catalog.definition(backup)
+    changed = definition.model_copy(
+        update={
+            "settings": definition.settings.model_copy(update={"ttl": NotKnown(reason="access denied: no")}),
+            "surroundings": definition.surroundings.model_copy(
+                update={
+                    "replicas": Known(value={"Replicas": [{"RegionName": "us-east-1"}]}),
+                    "alarms": NotKnown(reason="throttled"),
+                }
+            ),
+        }
+    )
+    replace_definition(net, backup, changed)
+    unread, lost, unknown = net.plan(backup.table.name).warnings
     assert "ttl" in unread
     assert "access denied" in unread
-    assert "us-east-1" in replicas
+    assert "us-east-1" in lost
+    assert unknown == "could not be read at backup: alarms"
 
 
 def test_an_existing_target_is_seen(net: Process, plain: DynamoDBClient, backup: Manifest) -> None:

@@ -1,0 +1,165 @@
+"""What `backup run` does from end to end; the command, the schedule and the demo call it."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from recovery.aws import aws_errors
+from recovery.definition import Known, describe_table, read_tags
+from recovery.replica import copy_backup
+from recovery.stacks import store_stack
+from recovery.stacks_capture import capture_stack, tables_of_stack
+from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
+from watcher.findings import open_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cli.composition import BackupWish, Net
+    from recovery.backup import BackupReport, Backups
+    from recovery.progress import Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TableWish:
+    """Which tables: by shell patterns, of stacks, or all of them; of these only those that have all the tags."""
+
+    patterns: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    every: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that was not done: of a table, its copy in the replica, or a stack."""
+
+    what: str
+    error: SafetyNetError
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run came to. ``stacks``: the vault's keys of the stacks that were captured."""
+
+    done: list[BackupReport] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    stacks: dict[str, str] = field(default_factory=dict)
+    copied_bytes: int = 0
+
+    def raise_failed(self) -> None:
+        """Raise PartialError that names all that was not done, with the hint of the first."""
+        if self.failed:
+            text = "; ".join(f"{one.what}: {one.error}" for one in self.failed)
+            raise PartialError(f"{len(self.failed)} not done: {text}", hint=self.failed[0].error.hint)
+
+
+def parse_tag(text: str) -> tuple[str, str]:
+    """``team=shop``. Raises UsageError."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"not a tag: {text!r}", hint="Write it as --tag KEY=VALUE.")
+    return key, value
+
+
+def tables_wanted(net: Net, wish: TableWish) -> list[str]:
+    """The tables of the account and region that are meant, in order. Raises NotFoundError for none."""
+    with aws_errors("list the tables"):
+        pages = net.aws.dynamodb().get_paginator("list_tables").paginate()
+        names = [name for page in pages for name in page["TableNames"]]
+    of_stacks = {table for stack in wish.stacks for table in tables_of_stack(net.aws, stack)}
+    only_tags = bool(wish.tags) and not wish.patterns and not wish.stacks
+    found = [
+        name
+        for name in names
+        if wish.every
+        or only_tags
+        or name in of_stacks
+        or any(fnmatchcase(name, pattern) for pattern in wish.patterns)
+    ]
+    if wish.tags:
+        found = [name for name in found if _has_tags(net, name, wish.tags)]
+    if not found:
+        asked = ", ".join((*wish.patterns, *wish.stacks, *(f"{key}={value}" for key, value in wish.tags)))
+        raise NotFoundError(f"no table in {net.aws.account}/{net.aws.region} matches {asked or 'anything'}")
+    return found
+
+
+def back_up(
+    net: Net,
+    names: Sequence[str],
+    progress: Progress,
+    wish: BackupWish,
+    told: Callable[[BackupReport | Failure], None] | None = None,
+) -> RunReport:
+    """Back tables up side by side, copy them to the replica, and capture their stacks; one failure stops nothing.
+
+    ``told`` hears of each as it ends. A finding becomes an incident. KeyboardInterrupt ends after the tables that
+    are under way; running it again goes on with them.
+    """
+    backups = net.backups(progress, wish)
+    report = RunReport()
+    parallel = min(len(names), wish.parallel or net.settings.backup.parallel)
+    with ThreadPoolExecutor(max(1, parallel), thread_name_prefix="table") as pool:
+        jobs = {pool.submit(_one, net, backups, name, report): name for name in names}
+        try:
+            for job in as_completed(jobs):
+                for outcome in job.result():
+                    (report.failed if isinstance(outcome, Failure) else report.done).append(outcome)  # type: ignore[arg-type]
+                    if told is not None:
+                        told(outcome)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    _capture_stacks(net, report)
+    report.done.sort(key=lambda one: one.manifest.table.name)
+    return report
+
+
+def _one(net: Net, backups: Backups, name: str, report: RunReport) -> Iterable[BackupReport | Failure]:
+    try:
+        done = backups.back_up(name)
+    except SafetyNetError as error:
+        return [Failure(name, error)]
+    outcomes: list[BackupReport | Failure] = [done]
+    for finding in done.manifest.findings:
+        try:
+            incident = open_finding(net.incidents, done.manifest, finding, net.outbox.names, net.clock())
+            net.outbox.deliver(incident.id)
+        except SafetyNetError as error:
+            outcomes.append(Failure(f"the alert about {name}", error))
+    if net.replica is not None:
+        try:
+            report.copied_bytes += copy_backup(net.catalog, done.manifest, net.replica)
+        except SafetyNetError as error:
+            outcomes.append(Failure(f"the copy of {name} in {net.replica.location}", error))
+    return outcomes
+
+
+def _capture_stacks(net: Net, report: RunReport) -> None:
+    """Capture each stack that one of the tables belongs to."""
+    found = set()
+    for one in report.done:
+        stack = one.definition.surroundings.stack
+        if isinstance(stack, Known) and stack.value:
+            found.add(str(stack.value.get("stack_id") or stack.value.get("stack_name")))
+    for stack_id in sorted(found):
+        try:
+            capture = capture_stack(net.aws, stack_id, net.clock())
+            report.stacks[stack_id] = store_stack(net.vault, capture)
+        except SafetyNetError as error:
+            report.failed.append(Failure(f"stack {stack_id}", error))
+
+
+def _has_tags(net: Net, name: str, wanted: Sequence[tuple[str, str]]) -> bool:
+    client = net.aws.dynamodb()
+    arn = describe_table(client, name)["TableArn"]
+    with aws_errors(f"read the tags of table {name}"):
+        tags = read_tags(client, arn)
+    return all(tags.get(key) == value for key, value in wanted)
