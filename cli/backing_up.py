@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from recovery.aws import aws_errors
 from recovery.definition import Known, describe_table, read_tags
 from recovery.replica import copy_backup
-from recovery.stacks import store_stack
+from recovery.stacks import stack_name_of, store_stack
 from recovery.stacks_capture import capture_stack, tables_of_stack
 from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
 from watcher.findings import open_finding
@@ -97,9 +97,11 @@ def back_up(
     progress: Progress,
     wish: BackupWish,
     told: Callable[[BackupReport | Failure], None] | None = None,
+    stacks: Sequence[str] = (),
 ) -> RunReport:
-    """Back tables up side by side, copy them to the replica, and capture their stacks; one failure stops nothing.
+    """Back tables up side by side, copy them to the replica, and capture stacks; one failure stops nothing.
 
+    Captured are the stacks that the tables belong to, and those that are named.
     ``told`` hears of each as it ends. A finding becomes an incident. KeyboardInterrupt ends after the tables that
     are under way; running it again goes on with them.
     """
@@ -117,7 +119,7 @@ def back_up(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    _capture_stacks(net, report)
+    _capture_stacks(net, report, stacks)
     report.done.sort(key=lambda one: one.manifest.table.name)
     return report
 
@@ -142,19 +144,18 @@ def _one(net: Net, backups: Backups, name: str, report: RunReport) -> Iterable[B
     return outcomes
 
 
-def _capture_stacks(net: Net, report: RunReport) -> None:
-    """Capture each stack that one of the tables belongs to."""
-    found = set()
+def _capture_stacks(net: Net, report: RunReport, named: Sequence[str]) -> None:
+    """Capture each stack once, by its name."""
+    found = {stack_name_of(stack) for stack in named}
     for one in report.done:
         stack = one.definition.surroundings.stack
         if isinstance(stack, Known) and stack.value:
-            found.add(str(stack.value.get("stack_id") or stack.value.get("stack_name")))
-    for stack_id in sorted(found):
+            found.add(str(stack.value["stack_name"]))
+    for name in sorted(found):
         try:
-            capture = capture_stack(net.aws, stack_id, net.clock())
-            report.stacks[stack_id] = store_stack(net.vault, capture)
+            report.stacks[name] = store_stack(net.vault, capture_stack(net.aws, name, net.clock()))
         except SafetyNetError as error:
-            report.failed.append(Failure(f"stack {stack_id}", error))
+            report.failed.append(Failure(f"stack {name}", error))
 
 
 def _has_tags(net: Net, name: str, wanted: Sequence[tuple[str, str]]) -> bool:

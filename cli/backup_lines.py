@@ -49,8 +49,7 @@ def summary_lines(report: RunReport) -> Iterator[Text]:
     if report.copied_bytes:
         yield Text(f"copied to the replica: {size(report.copied_bytes)}")
     for stack in sorted(report.stacks):
-        name = stack.split("/")[1] if "/" in stack else stack
-        yield Text(f"stack {name} is captured")
+        yield Text(f"stack {stack} is captured")
     for failure in report.failed:
         yield Text(f"{failure.what}: not done: {failure.error}", style="red")
 

@@ -22,7 +22,7 @@ from recovery.definition import RUN_TAG, TableDefinition, capture_definition, de
 from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
 from recovery.export_layout import new_export_id
 from recovery.leases import holding, take_lease
-from recovery.leftovers import sweep_leftovers
+from recovery.leftovers import sweep_leftovers, tidy_folder
 from recovery.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
@@ -149,6 +149,8 @@ class Backups:
         _refuse_replaced(self._aws, definition)
         lease.check()
         manifest = self._manifest(run, definition.table, body, data).sealed()
+        if resumed:
+            tidy_folder(self._vault, manifest)
         self._vault.put_new(manifest.folder + MANIFEST, body_of(manifest))
         run.remove()
         self._progress.finish(table)

@@ -16,7 +16,7 @@ from recovery.manifest import MANIFEST
 from rules.errors import SafetyNetError
 
 if TYPE_CHECKING:
-    from recovery.manifest import TableIdentity
+    from recovery.manifest import Manifest, TableIdentity
     from recovery.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,19 @@ def sweep_leftovers(vault: Vault, table: TableIdentity, now: datetime) -> int:
     except SafetyNetError as error:
         log.warning("leftovers of %s were not swept: %s", table.name, error)
         return 0
+
+
+def tidy_folder(vault: Vault, backup: Manifest) -> None:
+    """Before its manifest is written: what an interrupted attempt left in the folder and no checkpoint knew, goes.
+
+    Whoever reads the folder as a whole, as ImportTable does, must find each item once.
+    """
+    known = {entry.key for entry in backup.objects}
+    for upload in list(vault.uploads(backup.folder)):
+        vault.abort_upload(upload.key, upload.upload_id)
+    for info in list(vault.list(backup.folder)):
+        if info.key.removeprefix(backup.folder) not in known:
+            vault.delete(info.key)
 
 
 def _sweep(vault: Vault, table: TableIdentity, now: datetime) -> int:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 STACKS = "stacks/"
 NESTED = "AWS::CloudFormation::Stack"
-_STACK_NAME = r"^[A-Za-z][A-Za-z0-9-]{0,127}$"
+_STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,127}"
 
 
 class _Part(BaseModel):
@@ -77,7 +77,7 @@ class StackCapture(_Part):
     format_version: Literal[1] = 1
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    name: Annotated[str, Field(pattern=_STACK_NAME)]
+    name: Annotated[str, Field(pattern=f"^{_STACK_NAME}$")]
     stack_id: str
     status: str
     created: UtcTime
@@ -168,7 +168,7 @@ def latest_stack(
 def stack_name_of(stack: str) -> str:
     """The name in a name or an ARN (``arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID``). Raises UsageError."""
     name = stack.split("/")[1] if stack.startswith("arn:") and "/" in stack else stack
-    if not re.match(_STACK_NAME, name, flags=re.ASCII):
+    if not re.fullmatch(_STACK_NAME, name):
         raise UsageError(
             f"not a stack's name: {stack!r}", hint="A letter, then letters, digits and hyphens, 128 in all."
         )

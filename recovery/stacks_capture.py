@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from recovery.errors import AwsError
 from recovery.reader import Reader
 from recovery.readings import Known, reading
-from recovery.stacks import NESTED, StackCapture, StackOutput, StackParameter, StackResource
+from recovery.stacks import (
+    NESTED,
+    StackCapture,
+    StackOutput,
+    StackParameter,
+    StackResource,
+    stack_name_of,
+)
 from recovery.surroundings_stack import NOT_OF_THE_STACK, TABLE_TYPES
 from rules.errors import NotFoundError
 
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 _MASK = "****"
 # From here on a stack is no longer, or not yet, what it is when all is well. What was captured before counts.
 _NOT_THERE = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
+
+_NOT_HERE = "Is it in this account and region? Pass --profile and --region."
 
 
 def capture_stack(aws: Aws, stack_name: str, now: UtcTime, sleep: Sleep = time.sleep) -> StackCapture:
@@ -84,11 +93,10 @@ def _tables(stacks: Reader, stack_id: str, seen: set[str]) -> Iterator[str]:
             continue
         if resource.type in TABLE_TYPES:
             yield resource.physical_id
-        elif resource.type == NESTED and (nested := _nested(stacks, resource.physical_id)) not in {
-            None,
-            *seen,
-        }:
-            yield from _tables(stacks, str(nested), seen)
+        elif resource.type == NESTED:
+            nested = _nested(stacks, resource.physical_id)
+            if nested is not None and nested not in seen:
+                yield from _tables(stacks, nested, seen)
 
 
 def _nested(stacks: Reader, stack: str) -> str | None:
@@ -100,20 +108,23 @@ def _nested(stacks: Reader, stack: str) -> str | None:
 
 
 def _live_stack(stacks: Reader, stack: str) -> dict[str, Any]:
-    """DescribeStacks of one stack."""
-    hint = "Is it in this account and region? Pass --profile and --region."
+    """DescribeStacks of one stack, by its name: an ARN finds deleted stacks, too, a name never does.
+
+    One emulator even creates the tables of a deleted stack again when it is described.
+    """
+    name = stack_name_of(stack)
     try:
-        found = stacks.ask("describe_stacks", StackName=stack)["Stacks"]
+        found = stacks.ask("describe_stacks", StackName=name)["Stacks"]
     except AwsError as error:
         if error.code == "ValidationError" and "does not exist" in str(error):
-            raise NotFoundError(f"no stack {stack}", hint=hint) from error
+            raise NotFoundError(f"no stack {name}", hint=_NOT_HERE) from error
         raise
-    if not found:
-        raise NotFoundError(f"no stack {stack}", hint=hint)
-    (described,) = found
+    described = dict(found[0]) if found else {}
+    if not described or (stack != name and described["StackId"] != stack):
+        raise NotFoundError(f"no stack {stack}", hint=_NOT_HERE)
     if described["StackStatus"] in _NOT_THERE:
         raise NotFoundError(f"stack {stack} is in state {described['StackStatus']}")
-    return dict(described)
+    return described
 
 
 def _hidden(stacks: Reader, stack_id: str) -> list[str]:

@@ -45,7 +45,7 @@ class AlarmListing:
 
     def _all(self, alarms: Reader, now: datetime) -> list[dict[str, Any]]:
         with self._lock:
-            if self._listed is None or abs(now - self._listed) >= _FRESH:
+            if self._listed is None or now - self._listed >= _FRESH:
                 try:
                     self._found = list(
                         alarms.listed("describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])

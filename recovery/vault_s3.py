@@ -168,6 +168,8 @@ class S3Vault:
                 Bucket=self._bucket,
                 Key=self.full_key(key),
                 Body=body,
+                # Named as well as given: S3 asks for it where the object is locked.
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=_sha256(body),
                 **self._storage.arguments(key, self._clock()),
             )

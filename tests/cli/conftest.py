@@ -43,6 +43,16 @@ class Desk:
         assert done.code == 0, done.err
         return json.loads(done.out)
 
+    def lines(self, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+        """Run a command that prints a line of JSON for each event, and nothing else."""
+        done = self.shell.run(*arguments, "--json")
+        assert done.code == code, done.err
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    def backed_up(self, *tables: str) -> list[dict[str, Any]]:
+        """Back tables up; the backups that were made."""
+        return [line for line in self.lines("backup", "run", *tables) if line["event"] == "done"]
+
     def items(self, table: str) -> list[dict[str, Any]]:
         """All items of a table, through plain boto3, sorted by key."""
         found: list[Any] = self.aws.dynamodb().scan(TableName=table)["Items"]

@@ -26,7 +26,7 @@ def deletion(desk: Desk) -> bytes:
 def test_from_backup_to_recovered_table(desk: Desk) -> None:
     """Backup run, list, a deletion, watch, incidents, recover --dry-run, recover: the items are back."""
     before = desk.items(desk.table)
-    (backup,) = desk.json("backup", "run", desk.table)["backups"]
+    (backup,) = desk.backed_up(desk.table)
     assert (backup["table"], backup["items"]) == (desk.table, 3)
     assert [one["backup_id"] for one in desk.json("backup", "list", desk.table)] == [backup["backup_id"]]
     desk.send(deletion(desk))
@@ -49,7 +49,7 @@ def test_from_backup_to_recovered_table(desk: Desk) -> None:
 
 def test_a_dry_run_writes_nothing(desk: Desk) -> None:
     """After --dry-run the vault holds what it held, and no table was made."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     desk.aws.dynamodb().delete_table(TableName=desk.table)
     bucket = desk.shell.exports["SAFETYNET_VAULT"].split("/")[2]
 
@@ -66,7 +66,7 @@ def test_a_dry_run_writes_nothing(desk: Desk) -> None:
 
 def test_recover_asks_for_a_terminal(desk: Desk) -> None:
     """Without a terminal and without --yes nothing is done."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     desk.aws.dynamodb().delete_table(TableName=desk.table)
     done = desk.shell.run("recover", desk.table, typed=f"{desk.table}\n")
     assert (done.code, "pass --yes" in done.err) == (2, True)
@@ -74,7 +74,7 @@ def test_recover_asks_for_a_terminal(desk: Desk) -> None:
 
 def test_wrong_slack_settings_do_not_stop_a_recovery(desk: Desk) -> None:
     """A token without a channel: the table comes back all the same, and the incident still owes its news."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     desk.send(deletion(desk))
     assert desk.shell.run("watch", "--once").code == 0
     (incident,) = desk.json("incidents", "list")
@@ -87,7 +87,7 @@ def test_wrong_slack_settings_do_not_stop_a_recovery(desk: Desk) -> None:
 
 def test_an_existing_table_is_refused(desk: Desk) -> None:
     """--yes alone never overwrites: exit 14, and the table is what it was."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     before = desk.items(desk.table)
     done = desk.shell.run("recover", desk.table, "--yes")
     assert done.code == 14
@@ -97,7 +97,7 @@ def test_an_existing_table_is_refused(desk: Desk) -> None:
 
 def test_recovery_under_another_name(desk: Desk) -> None:
     """--as brings a copy back beside the living table."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     report = desk.json("recover", desk.table, "--as", f"{desk.table}-copy", "--yes")
     assert report["items_verified"] == 3
     assert desk.items(f"{desk.table}-copy") == desk.items(desk.table)
@@ -110,7 +110,7 @@ def test_recovery_under_another_name(desk: Desk) -> None:
 
 def test_staging_from_the_settings_file(desk: Desk, tmp_path: Path) -> None:
     """Stage run makes the testing table, and refuses one that has no marker tag."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     target = f"{desk.table}-test"
     settings = {
         "staging": {
@@ -235,7 +235,7 @@ def test_faults_in_files_are_named_by_line(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_damaged_backup_is_named_and_never_restored(desk: Desk) -> None:
     """One changed byte: list still works, recover ends with exit 13, names the object, makes no table."""
-    desk.json("backup", "run", desk.table)
+    desk.backed_up(desk.table)
     bucket = desk.shell.exports["SAFETYNET_VAULT"].split("/")[2]
     s3 = desk.aws.s3()
     listed = s3.list_objects_v2(Bucket=bucket)["Contents"]

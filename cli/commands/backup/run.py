@@ -94,13 +94,14 @@ def run(
         else:
             stdout().print(f"would back up {len(names)} tables: {', '.join(names)}", markup=False)
         return
-    report = _with_json_lines(net, names, how) if as_json else _with_bars(net, names, how)
+    run_it = _with_json_lines if as_json else _with_bars
+    report = run_it(net, names, how, wish.stacks)
     report.raise_failed()
 
 
-def _with_json_lines(net: Net, names: list[str], how: BackupWish) -> RunReport:
+def _with_json_lines(net: Net, names: list[str], how: BackupWish, named_stacks: tuple[str, ...]) -> RunReport:
     lines = JsonLines(net.clock)
-    report = back_up(net, names, lines, how, lambda outcome: lines.say(backup_event(outcome)))
+    report = back_up(net, names, lines, how, lambda outcome: lines.say(backup_event(outcome)), named_stacks)
     lines.say(
         {
             "event": "summary",
@@ -114,7 +115,7 @@ def _with_json_lines(net: Net, names: list[str], how: BackupWish) -> RunReport:
     return report
 
 
-def _with_bars(net: Net, names: list[str], how: BackupWish) -> RunReport:
+def _with_bars(net: Net, names: list[str], how: BackupWish, named_stacks: tuple[str, ...]) -> RunReport:
     people = stderr()
     with ProgressBars(people) as progress:
 
@@ -123,7 +124,7 @@ def _with_bars(net: Net, names: list[str], how: BackupWish) -> RunReport:
                 for warning in outcome.warnings:
                     people.print(f"{outcome.manifest.table.name}: {warning}", style="yellow", markup=False)
 
-        report = back_up(net, names, progress, how, told)
+        report = back_up(net, names, progress, how, told, named_stacks)
     out = stdout()
     for one in report.done:
         out.print(finished_line(one))
