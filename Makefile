@@ -72,7 +72,7 @@ test-engines: $(VENV)/dev.stamp engines
 	$(BIN)/python -m pytest tests/engines $(PYTEST_ARGS)
 
 test-crash: $(VENV)/dev.stamp engines
-	$(BIN)/python -m pytest tests/crash -s $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/crash -s --timeout 900 $(PYTEST_ARGS)
 
 bench-rules: $(VENV)/dev.stamp $(VENV)/ministack.stamp
 	$(BIN)/python -m benchmarks.rules $(VENV)/ministack/bin/python
