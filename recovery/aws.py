@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -172,6 +171,7 @@ class Aws:
         self._settings = settings
         self.endpoint_url = settings.endpoint_url or None
         self._account = ""
+        self._tables: DynamoDBClient | None = None
         self._readers: dict[str, Any] = {}
         self._making = threading.Lock()
 
@@ -208,15 +208,15 @@ class Aws:
 
     def dynamodb(self, config: Config | None = None) -> DynamoDBClient:
         """The DynamoDB client; with ``config``, one of its own on which that is laid over the usual one."""
-        return self._new_dynamodb(self._config.merge(config)) if config else self._dynamodb
-
-    @cached_property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self._new_dynamodb(self._config)
+        with aws_errors("set up DynamoDB"), self._making:
+            if config is not None:
+                return self._new_dynamodb(self._config.merge(config))
+            if self._tables is None:
+                self._tables = self._new_dynamodb(self._config)
+            return self._tables
 
     def _new_dynamodb(self, config: Config) -> DynamoDBClient:
-        with aws_errors("set up DynamoDB"):
-            return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=config)
+        return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=config)
 
     def s3(self) -> S3Client:
         """An S3 client; path-style addressing where the endpoint is not AWS's own, as emulators need it."""

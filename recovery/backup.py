@@ -18,7 +18,7 @@ from recovery.backup_runs import (
 )
 from recovery.catalog import Catalog
 from recovery.compression import Compression
-from recovery.definition import RUN_TAG, TableDefinition, capture_definition, describe_table
+from recovery.definition import RUN_TAG, Settings, TableDefinition, capture_definition, describe_table
 from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
 from recovery.export_layout import new_export_id
 from recovery.leases import holding, take_lease
@@ -75,8 +75,15 @@ class BackupReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What could not be read of the table's settings, a line each."""
-        return tuple(f"not in the backup: {name} ({why})" for name, why in self.definition.unknown.items())
+        """What could not be read: a line for each setting, one for all that surrounds the table."""
+        settings, around = [], []
+        for name, why in self.definition.unknown.items():
+            if name in Settings.model_fields:
+                settings.append(f"not in the backup: {name} ({why})")
+            else:
+                around.append(name.replace("_", " "))
+        told = [f"not in the backup, see `safetynet backup show`: {', '.join(around)}"] if around else []
+        return (*settings, *told)
 
 
 class Backups:

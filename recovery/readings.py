@@ -71,11 +71,16 @@ def as_json(value: Any) -> Any:
 
 
 def _in_one_line(error: SafetyNetError) -> str:
-    """An emulator that lacks a call answers with a web page, which nobody wants to read in a report."""
+    """An emulator that lacks a call answers with a web page or with no words: what fits in a report of that."""
     text = " ".join(str(error).split())
-    begins = text.lower().find("<!doctype")
-    if begins < 0:
+    page = text.lower().find("<!doctype")
+    if page < 0 and not text.endswith(":"):
         return text
     answer = error.__cause__
-    status = answer.response["ResponseMetadata"]["HTTPStatusCode"] if isinstance(answer, ClientError) else ""
-    return f"{text[:begins]}a web page for an answer{f' (HTTP {status})' if status else ''}"
+    status = _status(answer) if isinstance(answer, ClientError) else 0
+    what = "an empty answer" if page < 0 else "a web page for an answer"
+    return f"{text[:page] if page >= 0 else f'{text} '}{what}{f' (HTTP {status})' if status else ''}"
+
+
+def _status(answer: ClientError) -> int:
+    return answer.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -227,7 +227,7 @@ class Recovery:
         table = plan.target.name
         arn = describe_table(client, table)["TableArn"]
         follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
-        found = capture_definition(self._aws, table, self._clock(), surroundings=False)
+        found = capture_definition(self._aws, table, self._clock(), surroundings=False, sleep=self._sleep)
         differences = definition_differences(wanted, plan, found)
         run.note(settled=True)
         with aws_errors(f"untag table {table}"):

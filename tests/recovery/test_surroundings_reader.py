@@ -102,6 +102,7 @@ def broken(error: Exception) -> Any:
         (AccessDeniedError("not yours"), "access denied: not yours"),
         (AwsError("no\n such thing"), "no such thing"),
         (UnavailableError("cannot: <!DOCTYPE html><h1>500</h1>"), "cannot: a web page for an answer"),
+        (AwsError("cannot call Describe: "), "cannot call Describe: an empty answer"),
         (KeyError("Table"), "cannot read it: the answer has not AWS's shape (KeyError('Table'))"),
     ],
 )

@@ -179,12 +179,12 @@ def test_s3_says_that_an_upload_is_gone(endpoint: EmbeddedEndpoint, bucket: str,
     upload = vault.start_upload("big")
     part = vault.upload_part("big", upload, 1, b"x")
     faults.fail(operation, status=404, code="NoSuchUpload")
-    call = {
+    calls: dict[str, Callable[[], object]] = {
         "UploadPart": lambda: vault.upload_part("big", upload, 2, b"y"),
         "CompleteMultipartUpload": lambda: vault.complete_upload("big", upload, [part]),
-    }[operation]
+    }
     with pytest.raises(UploadGoneError):
-        call()
+        calls[operation]()
 
 
 def test_another_place_of_the_same_storage(vault: Vault) -> None:
