@@ -156,7 +156,8 @@ class Backups:
         _refuse_replaced(self._aws, definition)
         lease.check()
         manifest = self._manifest(run, definition.table, body, data).sealed()
-        if resumed:
+        if resumed or (run.record.export_arn and data.engine == "scan"):
+            # An earlier attempt, or an export that failed, may have left something in the folder.
             tidy_folder(self._vault, manifest)
         self._vault.put_new(manifest.folder + MANIFEST, body_of(manifest))
         run.remove()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recovery.vault import Vault
 
 SUMMARY, FILES, STARTED = "manifest-summary.json", "manifest-files.json", "_started"
+CHECKSUMS = (".md5", ".checksum")
 
 
 class ExportSummary(BaseModel):
@@ -82,14 +83,14 @@ def read_export(place: Vault, root: str) -> NativeExport:
     Raises DamagedObjectError, ObjectNotFoundError where there is no export.
     """
     root = root.rstrip("/") + "/"
-    summary_object, body = _checked(place, root + SUMMARY)
+    summary_objects, body = _checked(place, root + SUMMARY)
     summary = _summary(root + SUMMARY, body)
     # Told from the bucket's root as it was when the export was written; it may have been moved since.
     origin = f"{summary.s3_prefix.strip('/')}/" if summary.s3_prefix and summary.s3_prefix.strip("/") else ""
-    files_object, files_body = _checked(place, _moved(root + SUMMARY, summary.manifest_files_s3_key, origin))
+    files_key = _moved(root + SUMMARY, summary.manifest_files_s3_key, origin)
+    files_objects, files_body = _checked(place, files_key)
     files = [
-        (_moved(files_object.key, line.data_file_s3_key, origin), line)
-        for line in _lines(files_object.key, files_body)
+        (_moved(files_key, line.data_file_s3_key, origin), line) for line in _lines(files_key, files_body)
     ]
     sizes = _sizes(place, [key for key, _ in files])
     data = [
@@ -99,7 +100,10 @@ def read_export(place: Vault, root: str) -> NativeExport:
     counted = sum(entry.items or 0 for entry in data)
     if counted != summary.item_count:
         raise DamagedObjectError(root + SUMMARY, f"counts {summary.item_count} items, its files {counted}")
-    return NativeExport(root.rstrip("/").rpartition("/")[2], summary, (*data, summary_object, files_object))
+    started = [found[0]] if (found := _object(place, root + STARTED)) else []
+    return NativeExport(
+        root.rstrip("/").rpartition("/")[2], summary, (*data, *summary_objects, *files_objects, *started)
+    )
 
 
 def export_roots(place: Vault) -> list[str]:
@@ -107,24 +111,30 @@ def export_roots(place: Vault) -> list[str]:
     return [f"{EXPORT_ROOT}{name}/" for name in place.folders(EXPORT_ROOT) if name != "data"]
 
 
-def _checked(place: Vault, key: str) -> tuple[BackupObject, bytes]:
-    """A manifest whose checksum object fits, as an object of the backup."""
-    stored = place.get(key)
-    md5 = base64.b64encode(hashlib.md5(stored.body, usedforsecurity=False).digest()).decode()
-    told = _checksum(place, key)
-    if told is not None and told.strip() != md5:
-        raise DamagedObjectError(key, "its MD5 is not the one in its checksum object")
-    sha256 = hashlib.sha256(stored.body).hexdigest()
-    return BackupObject(key=key, size=len(stored.body), sha256=sha256), stored.body
-
-
-def _checksum(place: Vault, key: str) -> str | None:
-    for suffix in (".md5", ".checksum"):
-        try:
-            return place.get(key.removesuffix(".json") + suffix).body.decode("ascii", "replace")
-        except ObjectNotFoundError:
+def _checked(place: Vault, key: str) -> tuple[list[BackupObject], bytes]:
+    """A manifest whose checksum object fits, and both as objects of the backup."""
+    found = _object(place, key)
+    if found is None:
+        raise ObjectNotFoundError(f"{place.location}/{key} does not exist", hint="Is there an export?")
+    entry, body = found
+    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
+    for suffix in CHECKSUMS:
+        told = _object(place, key.removesuffix(".json") + suffix)
+        if told is None:
             continue
-    return None
+        if told[1].strip() != md5:
+            raise DamagedObjectError(key, "its MD5 is not the one in its checksum object")
+        return [entry, told[0]], body
+    return [entry], body
+
+
+def _object(place: Vault, key: str) -> tuple[BackupObject, bytes] | None:
+    """A small object of the export, if it is there."""
+    try:
+        body = place.get(key).body
+    except ObjectNotFoundError:
+        return None
+    return BackupObject(key=key, size=len(body), sha256=hashlib.sha256(body).hexdigest()), body
 
 
 def _summary(key: str, body: bytes) -> ExportSummary:
