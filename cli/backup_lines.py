@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recovery.shrinkage import Freeze
     from recovery.verification import Verification
 
+CENT = 0.01
 OUTCOME_STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "yellow"}
 
 
@@ -56,7 +57,7 @@ def summary_lines(report: RunReport) -> Iterator[Text]:
 
 def backups_table(listings: Sequence[tuple[str, Listing]]) -> Table:
     """All backups, table by table, newest first."""
-    table = plain_table("TABLE", "BACKUP", "TAKEN (UTC)", "ENGINE", "ITEMS", "SIZE")
+    table = plain_table("TABLE", "BACKUP", "TAKEN (UTC)", "ENGINE", "ITEMS", "SIZE", whole=("BACKUP",))
     for name, listing in listings:
         for backup in listing.backups:
             items = f"{'+' if backup.increment else ''}{backup.item_count:,}"
@@ -113,10 +114,10 @@ def backup_grid(
         *(("unknown", f"{name}: {why}") for name, why in definition.unknown.items()),
         *(("SUSPICIOUS", finding.message) for finding in backup.findings),
         *([("frozen", f"since {moment(freeze.since)}: {freeze.message}")] if freeze else []),
-        ("costs", f"about ${monthly_cost(sum(link.size for link in chain)):,.2f} a month to keep"),
+        ("costs", f"{_dollars(monthly_cost(sum(link.size for link in chain)))} a month to keep"),
         (
             "",
-            f"about ${restore_cost(backup.data_bytes, backup.item_count, created):,.2f} to write back on demand",
+            f"{_dollars(restore_cost(backup.data_bytes, backup.item_count, created))} to write back on demand",
         ),
         ("", f"({PRICES_OF})"),
     ]
@@ -125,7 +126,7 @@ def backup_grid(
 
 def verifications_table(verifications: Sequence[Verification]) -> Table:
     """An outcome a line, and below it what was found."""
-    table = plain_table("OUTCOME", "TABLE", "BACKUP", "READ", "DEPTH")
+    table = plain_table("OUTCOME", "TABLE", "BACKUP", "READ", "DEPTH", whole=("BACKUP",))
     for one in verifications:
         table.add_row(
             Text(one.outcome.value, style=OUTCOME_STYLES[one.outcome]),
@@ -137,6 +138,10 @@ def verifications_table(verifications: Sequence[Verification]) -> Table:
         for problem in one.problems:
             table.add_row("", Text(problem, style=OUTCOME_STYLES[one.outcome]), "", "", "")
     return table
+
+
+def _dollars(amount: float) -> str:
+    return f"about ${amount:,.2f}" if amount >= CENT else "less than a cent"
 
 
 def _keys(created: dict[str, object]) -> str:

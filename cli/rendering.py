@@ -66,11 +66,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=1, default=str) + "\n")
 
 
-def plain_table(*columns: str) -> Table:
-    """A table without lines, its columns as wide as they need."""
+def plain_table(*columns: str, whole: Sequence[str] = ()) -> Table:
+    """A table without lines; the columns in ``whole`` are never broken, for they are there to be copied."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from cli.backing_up import Failure, TableWish, back_up, parse_tag, tables_wanted
 from cli.backup_lines import finished_line, summary_lines
@@ -122,12 +123,12 @@ def _with_bars(net: Net, names: list[str], how: BackupWish, named_stacks: tuple[
         def told(outcome: BackupReport | Failure) -> None:
             if not isinstance(outcome, Failure):
                 for warning in outcome.warnings:
-                    people.print(f"{outcome.manifest.table.name}: {warning}", style="yellow", markup=False)
+                    people.print(Text(f"{outcome.manifest.table.name}: {warning}", style="yellow"))
 
         report = back_up(net, names, progress, how, told, named_stacks)
     out = stdout()
     for one in report.done:
-        out.print(finished_line(one))
+        out.print(finished_line(one), soft_wrap=True)
     for line in summary_lines(report):
-        out.print(line)
+        out.print(line, soft_wrap=True)
     return report
