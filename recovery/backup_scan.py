@@ -11,7 +11,7 @@ from recovery.backup_runs import SegmentCheckpoint
 from recovery.data_files import DataFileWriter, FileOptions, resumed_file
 from recovery.export_layout import ExportTimes, write_export_manifests
 from recovery.pacing import patient
-from recovery.read_pace import ReadPace
+from recovery.read_pace import UNIT_BYTES, ReadPace
 from recovery.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -86,11 +86,16 @@ class TableScan:
                 limit=pace.page_items(self.item_bytes) if pace is not None else None,
             )
             if pace is not None:
-                pace.read(page.capacity_units, throttled=page.throttled)
+                pace.read(page.capacity_units or _estimated_units(page), throttled=page.throttled)
             yield page
             after = page.last_key
             if not after:
                 return
+
+
+def _estimated_units(page: RawPage) -> float:
+    """For an endpoint that does not tell: by the bytes, as DynamoDB counts a strongly consistent read."""
+    return sum(len(memoryview(item)) for item in page.items) / UNIT_BYTES
 
 
 def segments_for(size_bytes: int, at_most: int = MAX_SEGMENTS) -> int:

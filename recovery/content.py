@@ -113,11 +113,7 @@ def digest_parts(parts: Sequence[Part], told: Callable[[int, int], None] | None 
             for items in part.read():
                 if stop.is_set():
                     return digest
-                try:
-                    digest.add_all(items)
-                except (ValueError, ArithmeticError, AttributeError, TypeError) as error:
-                    # What the parser says may quote an item.
-                    raise DamagedObjectError(part.path, "holds what is no item in DynamoDB JSON") from error
+                add_to(digest, items, part.path)
                 if told is not None:
                     told(len(items), sum(len(memoryview(item)) for item in items))
         return digest
@@ -127,6 +123,15 @@ def digest_parts(parts: Sequence[Part], told: Callable[[int, int], None] | None 
         for digest in side_by_side(min(READERS, len(parts)), some, "check"):
             total.merge(digest)
     return total.content
+
+
+def add_to(digest: ContentDigest, items: Sequence[RawItem], path: str) -> None:
+    """Digest items that were read from ``path``. Raises DamagedObjectError for what is no item."""
+    try:
+        digest.add_all(items)
+    except (ValueError, ArithmeticError, AttributeError, TypeError) as error:
+        # What the parser says may quote an item.
+        raise DamagedObjectError(path, "holds what is no item in DynamoDB JSON") from error
 
 
 def _file_part(vault: Vault, backup: Manifest, entry: BackupObject) -> Part:

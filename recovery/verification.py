@@ -8,22 +8,26 @@ is noted beside the manifest, so that a recovery need not digest the backup agai
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recovery.content import check_content, check_object
-from recovery.digest import ALGORITHM, Content
+from recovery.content import READERS, add_to, check_object, digest_parts, open_content
+from recovery.data_reader import checked_items
+from recovery.digest import ALGORITHM, Content, ContentDigest
 from recovery.errors import DamagedObjectError, ObjectNotFoundError
 from recovery.manifest import BackupId, Manifest, Sha256, UtcTime
+from recovery.threads import side_by_side
 from recovery.vault import body_of, document
 from rules.errors import AccessDeniedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from threading import Event
 
     from recovery.catalog import Catalog
     from recovery.clock import Clock
@@ -111,28 +115,107 @@ def verify_backup(
         chain = catalog.chain(backup)
     except DamagedObjectError as error:
         return Verification(backup, depth.name, Outcome.FAIL, 0, 0, (str(error),))
-    objects = sum(len(link.objects) for link in chain)
-    problems: list[str] = []
-    unread: list[str] = []
-    read = 0
+    except INCONCLUSIVE_ERRORS as error:
+        return Verification(backup, depth.name, Outcome.INCONCLUSIVE, 0, 0, (str(error),))
+    looker = _Looker(catalog.vault, backup.backup_id, progress, digests=depth.groups == 1 and len(chain) == 1)
     for link in chain:
-        sizes = _sizes(catalog.vault, link, unread)
-        problems += _missing(catalog.vault, link, sizes)
-        if link.increment is None and link is backup and depth.groups == 1:
-            continue  # read below, in one pass
-        for entry in (*_small(link), *depth.chosen(link.data_objects)):
-            read += _read(catalog.vault, link, entry, problems, unread)
-            progress.advance(backup.backup_id, entry.items or 0, entry.size)
+        looker.look_at_sizes(link)
+        looker.look_into(link, [*_small(link), *depth.chosen(link.data_objects)])
     content = None
-    if depth.groups == 1 and not problems and not unread:
-        content, found = _full(catalog, backup, clock, progress)
-        problems += found[0]
-        unread += found[1]
-        read = objects
-    outcome = Outcome.FAIL if problems else Outcome.INCONCLUSIVE if unread else Outcome.PASS
+    if depth.groups == 1 and looker.outcome is Outcome.PASS:
+        content = looker.content(catalog, backup, chain)
+    if content is not None:
+        _note(catalog.vault, backup, content, clock())
     return Verification(
-        backup, depth.name, outcome, objects, read, tuple(dict.fromkeys((*problems, *unread))), content
+        backup=backup,
+        depth=depth.name,
+        outcome=looker.outcome,
+        objects=sum(len(link.objects) for link in chain),
+        read=looker.read,
+        problems=tuple(dict.fromkeys((*looker.problems, *looker.unread))),
+        content=content,
     )
+
+
+class _Looker:
+    """Looks at objects, and goes on whatever it finds. ``digests``: the items of data files are digested on the way."""
+
+    def __init__(self, vault: Vault, task: str, progress: Progress, *, digests: bool) -> None:
+        self._vault = vault
+        self._task = task
+        self._progress = progress
+        self._digests = digests
+        self._total = ContentDigest()
+        self._lock = threading.Lock()
+        self.problems: list[str] = []
+        self.unread: list[str] = []
+        self.read = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """So far."""
+        return Outcome.FAIL if self.problems else Outcome.INCONCLUSIVE if self.unread else Outcome.PASS
+
+    def look_at_sizes(self, backup: Manifest) -> None:
+        """Whether every object is there in its size."""
+        self.problems += _missing(self._vault, backup, _sizes(self._vault, backup, self.unread))
+
+    def look_into(self, backup: Manifest, entries: Sequence[BackupObject]) -> None:
+        """Read objects, several side by side."""
+
+        def some(reader: int, _: Event) -> None:
+            for entry in entries[reader::READERS]:
+                self._look(backup, entry)
+
+        if entries:
+            side_by_side(min(READERS, len(entries)), some, "verify")
+
+    def content(self, catalog: Catalog, backup: Manifest, chain: Sequence[Manifest]) -> Content | None:
+        """What the backup holds, now that all of it is known to be whole. None where that does not add up."""
+        try:
+            found = self._total.content if self._digests else _content_of(catalog, backup)
+        except DamagedObjectError as error:
+            self.problems.append(str(error))
+            return None
+        except INCONCLUSIVE_ERRORS as error:
+            self.unread.append(str(error))
+            return None
+        if len(chain) == 1 and found.item_count != backup.item_count:
+            self.problems.append(
+                f"{backup.folder}: {found.item_count} items, the manifest says {backup.item_count}"
+            )
+            return None
+        return found
+
+    def _look(self, backup: Manifest, entry: BackupObject) -> None:
+        try:
+            digest = self._read(backup, entry)
+        except DamagedObjectError as error:
+            with self._lock:
+                self.problems.append(str(error))
+                self.read += 1
+        except INCONCLUSIVE_ERRORS as error:
+            with self._lock:
+                self.unread.append(str(error))
+        else:
+            with self._lock:
+                self._total.merge(digest)
+                self.read += 1
+        self._progress.advance(self._task, entry.items or 0, entry.size)
+
+    def _read(self, backup: Manifest, entry: BackupObject) -> ContentDigest:
+        digest = ContentDigest()
+        if self._digests and entry.items is not None:
+            for items in checked_items(self._vault, backup, entry):
+                add_to(digest, items, backup.place_of(self._vault, entry)[1])
+        else:
+            check_object(self._vault, backup, entry)
+        return digest
+
+
+def _content_of(catalog: Catalog, backup: Manifest) -> Content:
+    with open_content(catalog, backup) as parts:
+        return digest_parts(parts)
 
 
 def known_content(catalog: Catalog, backup: Manifest) -> Content | None:
@@ -144,27 +227,6 @@ def known_content(catalog: Catalog, backup: Manifest) -> Content | None:
     if (record.seal, record.digest_algorithm) != (backup.seal, ALGORITHM):
         return None
     return Content(record.item_count, record.content_digest)
-
-
-def _full(
-    catalog: Catalog, backup: Manifest, clock: Clock, progress: Progress
-) -> tuple[Content | None, tuple[list[str], list[str]]]:
-    """The content, or what is damaged and what could not be read."""
-
-    def told(items: int, size_bytes: int) -> None:
-        progress.advance(backup.backup_id, items, size_bytes)
-
-    try:
-        content = check_content(catalog, backup, told)
-    except DamagedObjectError as error:
-        return None, ([str(error)], [])
-    except INCONCLUSIVE_ERRORS as error:
-        return None, ([], [str(error)])
-    if backup.increment is None and content.item_count != backup.item_count:
-        text = f"{backup.folder}: {content.item_count} items, the manifest says {backup.item_count}"
-        return None, ([text], [])
-    _note(catalog.vault, backup, content, clock())
-    return content, ([], [])
 
 
 def _note(vault: Vault, backup: Manifest, content: Content, now: datetime) -> None:
@@ -184,11 +246,10 @@ def _note(vault: Vault, backup: Manifest, content: Content, now: datetime) -> No
 
 def _sizes(vault: Vault, backup: Manifest, unread: list[str]) -> dict[str, int] | None:
     """The sizes of the backup's objects by key, from listings; None where they may not be listed."""
-    places = {place.location: (place, prefix) for place, prefix in _prefixes(vault, backup)}
     try:
         return {
             f"{place.location}/{info.key}": info.size
-            for place, prefix in places.values()
+            for place, prefix in _folders(vault, backup)
             for info in place.list(prefix)
         }
     except INCONCLUSIVE_ERRORS as error:
@@ -196,10 +257,14 @@ def _sizes(vault: Vault, backup: Manifest, unread: list[str]) -> dict[str, int] 
         return None
 
 
-def _prefixes(vault: Vault, backup: Manifest) -> Iterator[tuple[Vault, str]]:
+def _folders(vault: Vault, backup: Manifest) -> Iterator[tuple[Vault, str]]:
+    """Where the objects lie: an adopted export may have a whole bucket around it."""
     yield vault, backup.folder
     if backup.data is not None:
-        yield vault.at(backup.data.bucket, backup.data.prefix), ""
+        place = vault.at(backup.data.bucket, backup.data.prefix)
+        for folder in sorted({entry.key.rpartition("/")[0] for entry in backup.objects}):
+            if folder:
+                yield place, f"{folder}/"
 
 
 def _missing(vault: Vault, backup: Manifest, sizes: dict[str, int] | None) -> list[str]:
@@ -219,15 +284,3 @@ def _missing(vault: Vault, backup: Manifest, sizes: dict[str, int] | None) -> li
 
 def _small(backup: Manifest) -> Iterator[BackupObject]:
     return (entry for entry in backup.objects if entry.items is None)
-
-
-def _read(vault: Vault, backup: Manifest, entry: BackupObject, problems: list[str], unread: list[str]) -> int:
-    """Read one object; 1 if it could be."""
-    try:
-        check_object(vault, backup, entry)
-    except DamagedObjectError as error:
-        problems.append(str(error))
-    except INCONCLUSIVE_ERRORS as error:
-        unread.append(str(error))
-        return 0
-    return 1
