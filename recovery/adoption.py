@@ -21,6 +21,7 @@ from recovery.definition import (
 )
 from recovery.errors import BackupNotFoundError, TableNotFoundError
 from recovery.export_layout import ExportTimes, new_export_id, write_export_manifests
+from recovery.leases import holding, take_lease
 from recovery.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
@@ -100,6 +101,17 @@ class Adoption:
 
         Raises DamagedObjectError for a dump that is not whole; then nothing is visible.
         """
+        # Its id may be as old as what crashed backups leave: a backup of the table would sweep it.
+        lease = take_lease(
+            self._vault,
+            self._clock,
+            f"backup-{identity.account}-{identity.region}-{identity.name}",
+            "an adoption",
+        )
+        with holding(lease):
+            return self._adopt_dump(dump, identity, taken)
+
+    def _adopt_dump(self, dump: DumpedTable, identity: TableIdentity, taken: datetime) -> Manifest:
         definition = _described(identity, dump.description, taken)
         manifest = self._manifest(
             definition,

@@ -57,7 +57,7 @@ SHRINK_PERCENT = 50.0
 
 @dataclass(frozen=True, slots=True)
 class BackupOptions:
-    """``shrink_percent``: a backup with so many per cent of items less than the one before is a finding."""
+    """``shrink_percent``: a backup with more than so many per cent fewer items than the one before is a finding."""
 
     compression: Compression = Compression.GZIP
     shrink_percent: float = SHRINK_PERCENT

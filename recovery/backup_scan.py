@@ -76,7 +76,8 @@ class TableScan:
         while not stop.is_set():
             if pace is not None:
                 pace.wait()
-            page = patient(self.sleep, stop)(
+            tries = patient(self.sleep, stop)
+            page = tries(
                 self.tables.scan_page,
                 self.table,
                 segment=segment[0],
@@ -86,7 +87,9 @@ class TableScan:
                 limit=pace.page_items(self.item_bytes) if pace is not None else None,
             )
             if pace is not None:
-                pace.read(page.capacity_units or _estimated_units(page), throttled=page.throttled)
+                # Throttled inside of botocore, or for longer than it is patient.
+                throttled = page.throttled or tries.statistics["attempt_number"] > 1
+                pace.read(page.capacity_units or _estimated_units(page), throttled=throttled)
             yield page
             after = page.last_key
             if not after:

@@ -8,9 +8,11 @@ scan: dynamodump calls a dump completed that it broke off when it was throttled.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import tarfile
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,6 +70,10 @@ class DumpedTable:
                     "is not the last page of the scan: the dump was broken off",
                     hint="Nothing can bring the missing items back from this dump. Make a new one.",
                 )
+            if not last and not page.LastEvaluatedKey:
+                raise DamagedObjectError(
+                    name, "ends the scan, and yet pages follow: they are of another dump"
+                )
             yield page.Items
 
 
@@ -95,6 +101,8 @@ def _table(files: _Files, root: str, names: list[str]) -> DumpedTable:
         if file.startswith(root) and (match := _PAGE.fullmatch(file.removeprefix(root)))
     )
     numbers = [number for number, _ in pages]
+    if not numbers:
+        raise DamagedObjectError(f"{root}data/", "has no page of a scan: the dump was broken off")
     if numbers != list(range(1, len(numbers) + 1)):
         raise DamagedObjectError(f"{root}data/", "a page is missing in it")
     return DumpedTable(name, description, files, tuple(file for _, file in pages))
@@ -113,7 +121,7 @@ def _opened(path: Path) -> Iterator[_Files]:
                 yield _Tar(tar)
         else:
             raise UsageError(f"{path}: neither a folder nor a zip or tar archive")
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
 
 
@@ -144,6 +152,10 @@ class _Zip:
 class _Tar:
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
+        archive.getmembers()
+        # gzip has its checksum at the very end, which nobody would come to.
+        while archive.fileobj.read(1 << 20):
+            pass
 
     def names(self) -> list[str]:
         return [member.name for member in self._archive.getmembers() if member.isfile()]

@@ -7,6 +7,7 @@ table's lease, once they are too old for any backup to go on with them.
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 SWEPT_AFTER = 2 * CONTINUED_WITHIN
 # A table is backed up every night or so, and every time it is swept: no need to look at all its folders again.
 SWEPT_UNTIL = timedelta(days=14)
-_TAIL = 8
+_OUR_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _ID_TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -94,9 +95,9 @@ def _is_leftover(vault: Vault, table: TableIdentity, backup_id: str, now: dateti
 
 def _time_of(backup_id: str) -> datetime | None:
     """When a backup was begun, by its id; None for what is no id of ours: that is never touched."""
-    stamp, _, tail = backup_id.partition("-")
+    if not _OUR_ID.fullmatch(backup_id):
+        return None
     try:
-        begun = datetime.strptime(stamp, _ID_TIME).replace(tzinfo=UTC)
+        return datetime.strptime(backup_id.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return begun if len(tail) == _TAIL else None

@@ -49,8 +49,10 @@ class ReadPace:
 
     def wait(self) -> None:
         """Wait until the debt is paid."""
-        while (seconds := self._seconds_to_wait()) > 0:
+        seconds = self._seconds_to_wait()
+        while seconds > 0:
             self._sleep(min(seconds, LONGEST_WAIT_SECONDS))
+            seconds -= LONGEST_WAIT_SECONDS
 
     def read(self, units: float, *, throttled: bool) -> None:
         """A page was read, for so many units; ``throttled``: not at the first try."""
@@ -90,7 +92,8 @@ class ReadPace:
             return
         self._throttled = self._paid
         rate = self._rate or self._seen_rate or self._window_units
-        self._rate = max(LOWEST_UNITS, rate * SLOWER)
+        lowest = LOWEST_UNITS if self._ceiling is None else min(LOWEST_UNITS, self._ceiling)
+        self._rate = max(lowest, rate * SLOWER)
 
     def _speed_up(self) -> None:
         if (self._paid - self._throttled).total_seconds() < WINDOW_SECONDS or self._rate is None:

@@ -51,9 +51,13 @@ def _copy(vault: Vault, backup: Manifest, replica: Vault) -> int:
         if there.get(key) != entry.size:
             _copy_object(vault, backup, entry, replica, key)
             copied += entry.size
-    # Adopted data is at its own place in the first vault; here it lies with the rest.
-    whole = backup if backup.data is None else backup.model_copy(update={"data": None}).sealed()
-    replica.put_new(backup.folder + MANIFEST, body_of(whole))
+    if backup.data is None:
+        # As it was written: an earlier version knew fewer fields, and the seal is over those.
+        body = vault.get(backup.folder + MANIFEST).body
+    else:
+        # Adopted data is at its own place in the first vault; here it lies with the rest.
+        body = body_of(backup.model_copy(update={"data": None}).sealed())
+    replica.put_new(backup.folder + MANIFEST, body)
     return copied
 
 
@@ -68,10 +72,10 @@ def _copy_object(vault: Vault, backup: Manifest, entry: BackupObject, replica: V
     try:
         with CheckedObject(vault, backup, entry) as checked:
             parts = _send(checked.stream, replica, key, upload_id)
+        replica.complete_upload(key, upload_id, parts)
     except BaseException:
         replica.abort_upload(key, upload_id)
         raise
-    replica.complete_upload(key, upload_id, parts)
 
 
 def _send(stream: BinaryIO, replica: Vault, key: str, upload_id: str) -> list[UploadedPart]:

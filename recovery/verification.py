@@ -7,6 +7,7 @@ is noted beside the manifest, so that a recovery need not digest the backup agai
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from recovery.manifest import BackupObject
     from recovery.progress import Progress
     from recovery.vault import Vault
+
+log = logging.getLogger(__name__)
 
 VERIFICATION = "verification.json"
 INCONCLUSIVE_ERRORS = (AccessDeniedError, UnavailableError)
@@ -241,7 +244,11 @@ def _note(vault: Vault, backup: Manifest, content: Content, now: datetime) -> No
         content_digest=content.digest,
         digest_algorithm=ALGORITHM,
     )
-    vault.put(backup.folder + VERIFICATION, body_of(record))
+    try:
+        vault.put(backup.folder + VERIFICATION, body_of(record))
+    except AccessDeniedError as error:
+        # Who may only read may verify all the same.
+        log.warning("the verification is not noted: %s", error)
 
 
 def _sizes(vault: Vault, backup: Manifest, unread: list[str]) -> dict[str, int] | None:

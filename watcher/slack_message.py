@@ -202,7 +202,9 @@ def _stake(incident: Incident) -> tuple[str, str]:
     items, size = incident.subject.item_count, incident.subject.size_bytes
     parts = [f"{items:,} {'item' if items == 1 else 'items'}"] if items is not None else []
     parts += [_size(size)] if size is not None else []
-    known = f"{', '.join(parts)}, as of the newest backup" if parts else "unknown: no backup tells"
+    # Where no call was seen a backup told, and what it is compared with is the one before.
+    which = "newest backup" if incident.events else "backup before"
+    known = f"{', '.join(parts)}, as of the {which}" if parts else "unknown: no backup tells"
     return ("Lost" if lost else "At stake"), known
 
 

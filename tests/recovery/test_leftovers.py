@@ -259,7 +259,7 @@ def test_a_dump_that_is_being_adopted_is_not_swept(
         def finish(self, task: str) -> None:
             """See Progress."""
             try:
-                net.back_up(table)
+                net.backups().back_up(table)
             except LeaseHeldError:
                 interrupted.append(task)
 

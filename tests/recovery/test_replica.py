@@ -22,8 +22,8 @@ from recovery.testing.memory_vault import MemoryVault
 from recovery.vault import body_of
 from recovery.verification import FULL, Outcome, verify_backup
 from rules.errors import UnavailableError, UnsafeError
-from tests.recovery.recovering import all_items, make_table, some_items
-from tests.recovery.test_catalog import (
+from tests.recovery.chains import adopt_in_place, change, continued
+from tests.recovery.damage import (
     append,
     data_key,
     delete,
@@ -36,7 +36,7 @@ from tests.recovery.test_catalog import (
     table_key,
     truncate,
 )
-from tests.recovery.test_verification import adopt_in_place, change, continued
+from tests.recovery.recovering import all_items, make_table, some_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable

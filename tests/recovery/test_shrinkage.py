@@ -12,8 +12,8 @@ from recovery.manifest import MANIFEST, Finding, Increment, Manifest
 from recovery.shrinkage import Freeze, freeze_retention, frozen, shrinkage
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.faults import Crash
+from tests.recovery.damage import forge, rewrite
 from tests.recovery.recovering import make_table, some_items
-from tests.recovery.test_catalog import forge, rewrite
 
 if TYPE_CHECKING:
     from typing import Any

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +11,11 @@ from recovery.content import check_content
 from recovery.errors import DamagedObjectError, ObjectNotFoundError
 from recovery.manifest import (
     MANIFEST,
-    TABLE_DEFINITION,
-    BackupObject,
-    DataLocation,
-    Increment,
     Manifest,
-    new_backup_id,
 )
 from recovery.progress import NoProgress
 from recovery.testing.embedded_aws import ACCOUNT, REGION
-from recovery.vault import body_of, document
+from recovery.vault import document
 from recovery.vault_s3 import S3Vault
 from recovery.verification import (
     FULL,
@@ -35,8 +28,8 @@ from recovery.verification import (
     known_content,
     verify_backup,
 )
-from tests.recovery.recovering import all_items, make_table, some_items
-from tests.recovery.test_catalog import (
+from tests.recovery.chains import adopt_in_place, change, continued
+from tests.recovery.damage import (
     append,
     data_key,
     delete,
@@ -49,9 +42,10 @@ from tests.recovery.test_catalog import (
     table_key,
     truncate,
 )
+from tests.recovery.recovering import all_items, make_table, some_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -84,46 +78,6 @@ def verify(net: Process, backup: Manifest, depth: Depth = FULL) -> Verification:
 def names(found: Verification, key: str) -> bool:
     """Whether one of the problems is of that object."""
     return any(problem.startswith(f"{key}: ") for problem in found.problems)
-
-
-def change(name: str, number: str | None, written: int = 1) -> dict[str, Any]:
-    """A line of an incremental export: the item's new image, or its deletion."""
-    key = {"pk": {"S": name}}
-    line: dict[str, Any] = {"Metadata": {"WriteTimestampMicros": {"N": str(written)}}, "Keys": key}
-    return line if number is None else {**line, "NewImage": {**key, "n": {"N": number}}}
-
-
-def continued(net: Process, base: Manifest, changes: Sequence[dict[str, Any]]) -> Manifest:
-    """An incremental backup that continues another; made by hand, for no emulator exports changes."""
-    net.clock.advance(60)
-    now = net.clock.now
-    bodies = {
-        TABLE_DEFINITION: net.store.get(base.folder + TABLE_DEFINITION).body,
-        "AWSDynamoDB/data/changes.json.gz": gzip.compress(
-            b"".join(json.dumps(line).encode() + b"\n" for line in changes)
-        ),
-    }
-    objects = tuple(
-        BackupObject(
-            key=key,
-            size=len(body),
-            sha256=hashlib.sha256(body).hexdigest(),
-            items=len(changes) if key.endswith(".gz") else None,
-        )
-        for key, body in bodies.items()
-    )
-    manifest = base.model_copy(
-        update={
-            "backup_id": new_backup_id(now),
-            "consistency": base.consistency.model_copy(update={"started": now, "ended": now}),
-            "item_count": len(changes),
-            "objects": objects,
-            "increment": Increment(base_id=base.backup_id, changed_from=base.time, changed_to=now),
-        }
-    ).sealed()
-    for key, body in {**bodies, MANIFEST: body_of(manifest)}.items():
-        net.store.put_new(manifest.folder + key, body)
-    return manifest
 
 
 @pytest.mark.parametrize("depth", DEPTHS, ids=lambda depth: depth.name)
@@ -476,15 +430,3 @@ def test_adopted_data_is_verified_where_it_lies(net: Process, backup: Manifest) 
     assert names(verify(net, adopted, FULL), key)
     place.delete(key)
     assert names(verify(net, adopted, LISTED), key)
-
-
-def adopt_in_place(net: Process, backup: Manifest, bucket: str, prefix: str) -> Manifest:
-    """The same backup with its data in another bucket, as that of an adopted export is."""
-    place = net.store.at(bucket, prefix)
-    for entry in backup.objects:
-        if entry.key != TABLE_DEFINITION:
-            place.put_new(entry.key, net.store.get(backup.folder + entry.key).body)
-            net.store.delete(backup.folder + entry.key)
-    adopted = backup.model_copy(update={"data": DataLocation(bucket=bucket, prefix=prefix)}).sealed()
-    rewrite(net.store, adopted.folder + MANIFEST, body_of(adopted))
-    return adopted
