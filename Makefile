@@ -67,6 +67,7 @@ $(VENV)/dynamodump.stamp: requirements/dynamodump.in
 engines:
 	-@$(MAKE) --no-print-directory $(VENV)/ministack.stamp
 	-@$(MAKE) --no-print-directory $(VENV)/dynalite.stamp
+	-@$(MAKE) --no-print-directory $(VENV)/dynamodump.stamp
 
 test-engines: $(VENV)/dev.stamp engines
 	$(BIN)/python -m pytest tests/engines $(PYTEST_ARGS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from recovery.plans import RecoveryWish, plan_recovery
-from rules.errors import CancelledError, LockedError, SafetyNetError, UnsafeError
+from rules.errors import CancelledError, LockedError, NotFoundError, SafetyNetError, UnsafeError
 from watcher.incidents import IncidentState
 from watcher.recovery_notes import RecoveryNotes
 
@@ -55,10 +55,7 @@ def prepare(net: Net, target: str, options: RecoverOptions) -> Prepared:
 
     Raises NotFoundError, BackupNotFoundError, UnsafeError for an incident that is not about a table.
     """
-    if INCIDENT_ID.match(target):
-        incident: Incident | None = net.incidents.get(target)
-    else:
-        incident = _open_incident(net, target)
+    incident = _incident(net, target) if INCIDENT_ID.match(target) else _open_incident(net, target)
     if incident is not None and incident.subject.type != "table":
         raise UnsafeError(
             f"incident {incident.id} is about a {incident.subject.type}, not a table",
@@ -109,6 +106,16 @@ def _tell(net: Net, incident: Incident) -> None:
         net.outbox.deliver(incident.id)
     except SafetyNetError as error:
         log.warning("the incident's thread was not told: %s", error)
+
+
+def _incident(net: Net, target: str) -> Incident | None:
+    """The incident of that id, None for a table that is named like one. Raises NotFoundError for neither."""
+    try:
+        return net.incidents.get(target)
+    except NotFoundError:
+        if target not in {table for _, _, table in net.catalog.tables(net.aws.account, net.aws.region)}:
+            raise
+    return _open_incident(net, target)
 
 
 def _open_incident(net: Net, table: str) -> Incident | None:

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from recovery.vault import Vault
     from recovery.wire import RawPage, RawTables
 
-SEGMENT_BYTES = 64 * 1024 * 1024
-SEGMENTS_A_CORE = 4
-MAX_SEGMENTS = 8
+# A segment less than this costs more requests than it saves time.
+SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENTS_A_CORE = 2
+MAX_SEGMENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,9 @@ class TableScan:
                 # Throttled inside of botocore, or for longer than it is patient.
                 throttled = page.throttled or tries.statistics["attempt_number"] > 1
                 pace.read(page.capacity_units or _estimated_units(page), throttled=throttled)
-            yield page
             after = page.last_key
+            yield page
+            del page
             if not after:
                 return
 
@@ -199,7 +201,7 @@ class _SegmentCopy:
         file_after = after = before.after
         for page in self.scan.pages((number, record.segments), stop, before.after.encode()):
             self.lease.check()
-            size = writer.write(page.items)
+            size = writer.write(page.items, compact=page.compact)
             self.read_units += page.capacity_units
             after = page.last_key.decode()
             if writer.is_durable and after and page.items:
@@ -207,6 +209,8 @@ class _SegmentCopy:
                     file_after = after
                 self.run.save(number, self._state(writer, after, file_after))
             self.progress.advance(self.scan.table, len(page.items), size)
+            # While the next page is on its way, nobody needs this one.
+            del page
         writer.finish_file()
         last = self._state(writer, "", "", done=not after and not stop.is_set())
         if last.files and last.done and record.segments > 1:

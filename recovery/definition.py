@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recovery.aws import aws_errors
 from recovery.create_request import create_request, without_aws_key
-from recovery.errors import TableNotFoundError
+from recovery.errors import AwsError, TableNotFoundError
 from recovery.manifest import TableIdentity, UtcTime
 from recovery.reader import Reader
 from recovery.readings import Known, NotKnown, Setting, as_json, reading
@@ -122,13 +122,7 @@ def capture_definition(
     typed = describe_table(client, table)
     description: dict[str, Any] = dict(typed)
     arn = description["TableArn"]
-    identity = TableIdentity(
-        account=arn.split(":")[4],
-        region=arn.split(":")[3],
-        name=description["TableName"],
-        arn=arn,
-        table_id=description.get("TableId", ""),
-    )
+    identity = _identity(arn, description)
     key = reading("the encryption key", lambda: encryption_key(Reader(aws.reader("kms"), sleep), description))
     settings = read_settings(client, typed, sleep)
     around = Surroundings.not_asked()
@@ -148,6 +142,19 @@ def capture_definition(
         surroundings=around,
         observed=_observed(description),
     )
+
+
+def _identity(arn: str, description: dict[str, Any]) -> TableIdentity:
+    try:
+        return TableIdentity(
+            account=arn.split(":")[4],
+            region=arn.split(":")[3],
+            name=description["TableName"],
+            arn=arn,
+            table_id=description.get("TableId", ""),
+        )
+    except (ValidationError, IndexError) as error:
+        raise AwsError(f"no table of DynamoDB has such an ARN or name: {arn}") from error
 
 
 def _observed(description: dict[str, Any]) -> dict[str, Any]:

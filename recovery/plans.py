@@ -147,6 +147,8 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
         warnings=(
             *(f"not recovered, because it could not be read at backup: {name} ({why})"
               for name, why in definition.unknown.items() if name in Settings.model_fields),
+            *(f"{finding.message}; to take that one: --backup {finding.compared_with}"
+              for finding in backup.findings),
             *(f"a newer backup is damaged: {error}" for error in listing.damaged if error.key > backup.folder),
             *(_copy_warnings(definition) if copy else ()),
             *_lost_warnings(definition),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from recovery.aws import aws_errors
 from recovery.backup_scan import TableScan, segments_for
@@ -126,6 +126,7 @@ class Recovery:
             lease.check()
             self._create(client, run)
         wait_until_active(client, table, self._sleep)
+        self._make_sure_it_is_marked(client, run)
         if not run.record.loaded:
             with open_content(self._catalog, backup) as parts:
                 self._engine.load(parts, table, run, lease, self._progress)
@@ -187,13 +188,13 @@ class Recovery:
             with aws_errors(f"read the tags of table {table}"):
                 owner = read_tags(client, description["TableArn"]).get(RUN_TAG)
             # Once settled, the tag may be gone already: only the record's last line is missing.
-            if owner == run.record.run_id or (run.record.settled and owner is None):
+            if owner == run.record.mark or (run.record.settled and owner is None):
                 return True
         raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
 
     def _create(self, client: DynamoDBClient, run: Run) -> None:
         plan = run.record.plan
-        tags = {**plan.tags, RUN_TAG: run.record.run_id}
+        tags = {**plan.tags, RUN_TAG: run.record.mark}
         try:
             patient(self._sleep)(create_table, client, plan.create_table, tags)
         except AwsError as error:
@@ -201,6 +202,28 @@ class Recovery:
                 raise
             # Either our own call lost its answer, or somebody was faster.
             self._own_table_exists(client, plan, run)
+
+    def _make_sure_it_is_marked(self, client: DynamoDBClient, run: Run) -> None:
+        """Before the first item: a half loaded table that does not say so would be backed up as if it were whole.
+
+        Some endpoints take the tags of CreateTable and forget them; and there are people who tidy tags.
+        """
+        if run.record.settled:
+            return
+        arn = describe_table(client, run.record.plan.target.name)["TableArn"]
+        tags = {**run.record.plan.tags, RUN_TAG: run.record.mark}
+        doing = f"tag table {run.record.plan.target.name}"
+        with aws_errors(doing):
+            if read_tags(client, arn).get(RUN_TAG) == run.record.mark:
+                return
+            wanted = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+            cast("Any", client).tag_resource(ResourceArn=arn, Tags=wanted)
+            if read_tags(client, arn).get(RUN_TAG) == run.record.mark:
+                return
+        raise UnsafeError(
+            f"cannot {doing}: it keeps no tag, so that nobody could tell that it is only half loaded",
+            hint="Recover at an endpoint that has tags.",
+        )
 
     def _verify(self, run: Run, lease: Lease, expected: Content) -> None:
         """Read the table back and compare count and content digest with the backup's."""

@@ -41,6 +41,11 @@ class RunRecord(BaseModel):
     settled: bool = False
     ended_at: UtcTime | None = None
 
+    @property
+    def mark(self) -> str:
+        """What the table says of itself while it is recovered: a tag's value has 256 characters, an id may have more."""
+        return self.run_id.rpartition(".")[2]
+
 
 class Run:
     """A run under way: every step it notes is in the vault before the next begins."""

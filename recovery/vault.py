@@ -98,7 +98,7 @@ class Vault(Protocol):
         """
         ...
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes | bytearray) -> None:
         """Put an object whole; S3 checks its SHA-256. One of that key is overwritten: data keys carry a random part."""
         ...
 
@@ -106,7 +106,7 @@ class Vault(Protocol):
         """Begin a multipart upload; its id. Nothing is visible before ``complete_upload``."""
         ...
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes | bytearray) -> UploadedPart:
         """Upload a part: at least 5 MiB, but for the last one. S3 checks its SHA-256.
 
         Raises UploadGoneError.

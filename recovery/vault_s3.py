@@ -71,7 +71,7 @@ PLAIN = StorageOptions()
 KEPT = ("backups/", "stacks/")
 
 
-def _sha256(body: bytes) -> str:
+def _sha256(body: bytes | bytearray) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
@@ -161,13 +161,13 @@ class S3Vault:
         except ObjectNotFoundError:
             return None
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes | bytearray) -> None:
         """See Vault.put."""
         with self._errors(key, "write"):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self.full_key(key),
-                Body=body,
+                Body=cast("bytes", body),
                 # Named as well as given: S3 asks for it where the object is locked.
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=_sha256(body),
@@ -185,7 +185,7 @@ class S3Vault:
             )
             return answer["UploadId"]
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes | bytearray) -> UploadedPart:
         """See Vault.upload_part."""
         sha256 = _sha256(body)
         with self._errors(key, "write"):
@@ -194,7 +194,7 @@ class S3Vault:
                 Key=self.full_key(key),
                 UploadId=upload_id,
                 PartNumber=number,
-                Body=body,
+                Body=cast("bytes", body),
                 ChecksumSHA256=sha256,
             )
             return UploadedPart(number, answer["ETag"], sha256)

@@ -63,13 +63,14 @@ _WRITE_DECODER = msgspec.json.Decoder(_WriteAnswer)
 class RawPage:
     """One page of a Scan. ``items`` are the JSON of the items, ``last_key`` b"" on the last page.
 
-    ``throttled``: botocore had to ask more than once.
+    ``throttled``: botocore had to ask more than once. ``compact``: there is no line end in the whole answer.
     """
 
     items: Sequence[bytes | msgspec.Raw]
     last_key: bytes
     capacity_units: float
     throttled: bool = False
+    compact: bool = False
 
 
 class RawTables:
@@ -106,10 +107,17 @@ class RawTables:
         )
         with aws_errors(f"scan table {table}"):
             response = self._client.scan(TableName=table, **{RAW_BODY: body})
-        answer = _decoded(_SCAN_DECODER, response[RAW_BODY], f"scan table {table}")
+        raw: bytes = response[RAW_BODY]
+        answer = _decoded(_SCAN_DECODER, raw, f"scan table {table}")
         units = answer.ConsumedCapacity.CapacityUnits if answer.ConsumedCapacity else 0.0
         retries = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        return RawPage(answer.Items, bytes(answer.LastEvaluatedKey), units, retries > 0)
+        return RawPage(
+            items=answer.Items,
+            last_key=bytes(answer.LastEvaluatedKey),
+            capacity_units=units,
+            throttled=retries > 0,
+            compact=b"\n" not in raw,
+        )
 
     def put_batch(self, table: str, items: Sequence[bytes | msgspec.Raw]) -> list[bytes | msgspec.Raw]:
         """Put up to 25 items, replacing those with the same key; returns the items that were not processed.

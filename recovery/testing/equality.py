@@ -17,6 +17,10 @@ VOLATILE = frozenset(
         "CreationDateTime",
         "IndexSizeBytes",
         "ItemCount",
+        "LastDecreaseDateTime",
+        "LastIncreaseDateTime",
+        "LastUpdateDateTime",
+        "LastUpdateToPayPerRequestDateTime",
         "LatestStreamArn",
         "LatestStreamLabel",
         "TableId",
@@ -73,7 +77,8 @@ def _comparable(attribute: dict[str, Any]) -> Any:
 
 def _number(text: str) -> Decimal:
     """All 38 digits of it: the default context would round to 28."""
-    return Decimal(text).normalize(Context(prec=40))
+    number = Decimal(text).normalize(Context(prec=40))
+    return number or Decimal(0)  # minus zero is zero
 
 
 def _without_volatile(value: Any) -> Any:

@@ -204,7 +204,7 @@ class FaultyVault:
         """See Vault.replace."""
         return self._call("vault.replace", lambda: self._vault.replace(key, body, etag))
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes | bytearray) -> None:
         """See Vault.put."""
         self._call("vault.put", lambda: self._vault.put(key, body))
 
@@ -212,7 +212,7 @@ class FaultyVault:
         """See Vault.start_upload."""
         return self._call("vault.start_upload", lambda: self._vault.start_upload(key))
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes | bytearray) -> UploadedPart:
         """See Vault.upload_part."""
         return self._call("vault.upload_part", lambda: self._vault.upload_part(key, upload_id, number, body))
 

@@ -75,7 +75,7 @@ class MemoryVault:
                 raise ConflictError(f"{key} was changed by another writer")
             return self._store(key, body)
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes | bytearray) -> None:
         """See Vault.put."""
         with self._lock:
             self._store(key, bytes(body))
@@ -87,7 +87,7 @@ class MemoryVault:
             self._uploads[upload_id] = (key, {})
             return upload_id
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> UploadedPart:
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes | bytearray) -> UploadedPart:
         """See Vault.upload_part."""
         with self._lock:
             self._parts(key, upload_id)[number] = bytes(body)
@@ -161,5 +161,5 @@ class MemoryVault:
         return _etag(body)
 
 
-def _etag(body: bytes) -> str:
+def _etag(body: bytes | bytearray) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

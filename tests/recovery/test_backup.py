@@ -168,10 +168,14 @@ def test_one_failing_segment_fails_the_backup(net: Process, plain: DynamoDBClien
     assert net.catalog.backups(ACCOUNT, REGION, table).backups == ()
 
 
-def test_the_number_of_segments_fits_the_size() -> None:
-    """One for a small table, never more than the limit, never none."""
+def test_the_number_of_segments_fits_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for a small table, two a core for a large one, never more than the limit, never none."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     mib = 1024 * 1024
-    assert [segments_for(size) for size in (0, 1, 64 * mib, 200 * mib, 10**13)] == [1, 1, 1, 3, MAX_SEGMENTS]
+    assert [segments_for(size) for size in (0, 1, 15 * mib, 24 * mib, 10**13)] == [1, 1, 1, 3, 4]
+    assert segments_for(10**13, at_most=2) == 2
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert segments_for(10**13) == MAX_SEGMENTS
 
 
 def test_an_empty_table_has_a_backup_too(net: Process, plain: DynamoDBClient, table: str) -> None:
