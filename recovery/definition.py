@@ -123,7 +123,8 @@ def capture_definition(
     description: dict[str, Any] = dict(typed)
     arn = description["TableArn"]
     identity = _identity(arn, description)
-    key = reading("the encryption key", lambda: encryption_key(Reader(aws.reader("kms"), sleep), description))
+    kms = Reader(lambda: aws.reader("kms"), sleep)
+    key = reading("the encryption key", lambda: encryption_key(kms, description))
     settings = read_settings(client, typed, sleep)
     around = Surroundings.not_asked()
     if surroundings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -41,11 +42,21 @@ _wait_for_throttle = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S
 
 
 class Reader:
-    """Asks one service. Every call raises what ``aws_errors`` makes of botocore's errors."""
+    """Asks one service. Every call raises what ``aws_errors`` makes of botocore's errors.
+
+    ``client`` may be a function that makes it: most tables have no stream and no key, and to load the model of a
+    service costs more than a page of items.
+    """
 
     def __init__(self, client: Any, sleep: Sleep = time.sleep) -> None:
-        self._client = client
+        self._given = client
         self._sleep = sleep
+
+    @property
+    def _client(self) -> Any:
+        if isinstance(self._given, FunctionType):
+            self._given = self._given()
+        return self._given
 
     def ask(self, operation: str, **request: Any) -> dict[str, Any]:
         """One call, by the name that boto3 has for it: ``describe_alarms``."""

@@ -110,7 +110,7 @@ def read_surroundings(
     name = table.name
 
     def of(service: ReadService) -> Reader:
-        return Reader(aws.reader(service), sleep)
+        return Reader(lambda: aws.reader(service), sleep)
 
     reads: dict[str, Callable[[], object]] = {
         "warm_throughput": lambda: warm_throughput(description),
