@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.running import Shell, shell_for
+from tests.cli.running import QuickShell, Shell, shell_for
 from watcher.testing.slack import TOKEN, SlackStandIn
 
 if TYPE_CHECKING:
@@ -85,4 +85,5 @@ def desk(endpoint: EmbeddedEndpoint, tmp_path: Path) -> Iterator[Desk]:
             SAFETYNET_SLACK__CHANNEL=CHANNEL,
             SAFETYNET_SLACK__API_URL=slack.base_url,
         )
-        yield Desk(aws, shell, slack, name, queue)
+        # Commands run in this process: there are many of them, and some tests have one of their own all the same.
+        yield Desk(aws, QuickShell(shell.exports, shell.folder), slack, name, queue)

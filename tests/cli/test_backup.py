@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.conftest import CHANNEL
-from tests.cli.running import QuickShell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Desk
-
-
-@pytest.fixture
-def desk(desk: Desk) -> Desk:
-    """A shell whose commands run in this process: there are many of them."""
-    return replace(desk, shell=QuickShell(desk.shell.exports, desk.shell.folder))
 
 
 def vault_bucket(desk: Desk) -> str:
@@ -133,7 +125,7 @@ def test_show_and_list(desk: Desk) -> None:
         "id (S, hash)",
         "pay-per-request",
         "not verified yet",
-        "$",
+        "less than a cent",
     ):
         assert words in shown.out
     document = desk.json("backup", "show", desk.table, backup["backup_id"])
