@@ -1,0 +1,1 @@
+"""What a backup costs: CPU, wall time and memory, beside other tools."""
