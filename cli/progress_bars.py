@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -12,12 +13,14 @@ from rich.text import Text
 from cli.wording import size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from rich.console import Console
     from rich.progress import Task
 
 NARROW = 100
+EVERY_SECONDS = 0.1
 
 
 class _Speed(ProgressColumn):
@@ -39,7 +42,7 @@ class _Speed(ProgressColumn):
 class ProgressBars:
     """The Progress port as bars; use it in a ``with``. Without a terminal nothing is drawn."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, time: Callable[[], float] = monotonic) -> None:
         narrow = console.width < NARROW
         self._bars = RichProgress(
             TextColumn("{task.description}", markup=False),
@@ -51,6 +54,9 @@ class ProgressBars:
         )
         self._tasks: dict[str, TaskID] = {}
         self._bytes: dict[str, int] = {}
+        self._waiting: dict[str, tuple[int, int]] = {}
+        self._drawn: dict[str, float] = {}
+        self._time = time
         self._lock = threading.Lock()
 
     def __enter__(self) -> ProgressBars:  # noqa: PYI034 - never subclassed
@@ -70,23 +76,33 @@ class ProgressBars:
             self._tasks[task] = self._bars.add_task(Text(label).plain, total=total_items, done="", bytes=0)
 
     def advance(self, task: str, items: int, size_bytes: int) -> None:
-        """See Progress."""
+        """See Progress. What came since the last look is drawn some times a second, not at every page."""
         with self._lock:
             if task not in self._tasks:
                 return
-            bar = self._tasks[task]
-            self._bytes[task] = self._bytes.get(task, 0) + size_bytes
-            self._bars.advance(bar, items)
-            row = self._bars.tasks[bar]
-            # DescribeTable counts every six hours or so: a table may hold more than it says.
-            total = None if row.total is not None and row.completed > row.total else row.total
-            done = f"{row.completed:,.0f} items, {size(self._bytes[task])}"
-            self._bars.update(bar, done=done, bytes=self._bytes[task], total=total)
+            before = self._waiting.get(task, (0, 0))
+            self._waiting[task] = (before[0] + items, before[1] + size_bytes)
+            now = self._time()
+            if now - self._drawn.get(task, -EVERY_SECONDS) >= EVERY_SECONDS:
+                self._drawn[task] = now
+                self._draw(task)
+
+    def _draw(self, task: str) -> None:
+        items, size_bytes = self._waiting.pop(task, (0, 0))
+        bar = self._tasks[task]
+        self._bytes[task] = self._bytes.get(task, 0) + size_bytes
+        self._bars.advance(bar, items)
+        row = self._bars.tasks[bar]
+        # DescribeTable counts every six hours or so: a table may hold more than it says.
+        total = None if row.total is not None and row.completed > row.total else row.total
+        done = f"{row.completed:,.0f} items, {size(self._bytes[task])}"
+        self._bars.update(bar, done=done, bytes=self._bytes[task], total=total)
 
     def finish(self, task: str) -> None:
         """See Progress."""
         with self._lock:
             if task in self._tasks:
+                self._draw(task)
                 row = self._bars.tasks[self._tasks[task]]
                 whole = row.completed or 1
                 self._bars.update(self._tasks[task], total=whole, completed=whole)
