@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -200,13 +201,13 @@ class Backups:
     def _definition_of(self, run: BackupRun, found: TableDefinition) -> tuple[TableDefinition, bytes]:
         """The definition as the run stored it when it began, and its bytes."""
         key = run.record.folder + TABLE_DEFINITION
-        try:
-            stored = self._vault.get(key)
-        except ObjectNotFoundError:
-            body = body_of(found)
-            self._vault.put_new(key, body)
-            return found, body
-        return document(TableDefinition, stored), stored.body
+        if run.resumed:
+            with suppress(ObjectNotFoundError):
+                stored = self._vault.get(key)
+                return document(TableDefinition, stored), stored.body
+        body = body_of(found)
+        self._vault.put_new(key, body)
+        return found, body
 
     def _manifest(
         self, run: BackupRun, table: TableIdentity, definition_body: bytes, data: CopiedData

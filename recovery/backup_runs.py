@@ -113,7 +113,9 @@ class BackupRun:
     def remove(self) -> None:
         """The backup is visible, or given up: nothing is left to continue."""
         for segment in range(self.record.segments):
-            self.vault.delete(self._segment_key(segment))
+            # Most tables are through before any checkpoint was due.
+            if self.resumed or segment in self._etags:
+                self.vault.delete(self._segment_key(segment))
         self.vault.delete(_key(self.record.table))
 
     def _segment_key(self, segment: int) -> str:

@@ -16,6 +16,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from recovery.manifest import BackupObject
+from recovery.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,13 +107,13 @@ def write_export_manifests(
         "manifest-files.json": b"".join(json.dumps(line).encode() + b"\n" for line in lines),
         "manifest-summary.json": json.dumps(summary).encode(),
     }
-    written = []
-    for name, body in bodies.items():
-        written.append(_put(vault, folder, root + name, body))
-        if name != "_started":
-            checksum = _base64(hashlib.md5(body, usedforsecurity=False).digest()).encode()
-            written.append(_put(vault, folder, f"{root}{name.removesuffix('.json')}.md5", checksum))
-    return written
+    for name in ("manifest-files", "manifest-summary"):
+        md5 = hashlib.md5(bodies[f"{name}.json"], usedforsecurity=False).digest()
+        bodies[f"{name}.md5"] = _base64(md5).encode()
+    each = list(bodies.items())
+    return side_by_side(
+        len(each), lambda number, _: _put(vault, folder, root + each[number][0], each[number][1]), "manifests"
+    )
 
 
 def _put(vault: Vault, folder: str, key: str, body: bytes) -> WrittenObject:
