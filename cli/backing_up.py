@@ -17,7 +17,7 @@ from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
 from watcher.findings import open_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cli.composition import BackupWish, Net
     from recovery.backup import BackupReport, Backups
@@ -101,22 +101,27 @@ def back_up(
 ) -> RunReport:
     """Back tables up side by side, copy them to the replica, and capture stacks; one failure stops nothing.
 
-    Captured are the stacks that the tables belong to, and those that are named.
-    ``told`` hears of each as it ends. A finding becomes an incident. KeyboardInterrupt ends after the tables that
-    are under way; running it again goes on with them.
+    Captured are the stacks that the tables belong to, and those that are named. ``told`` hears of each as it
+    ends. A finding becomes an incident. KeyboardInterrupt stops the tables that are under way between two pages;
+    running it again goes on with them.
     """
     backups = net.backups(progress, wish)
     report = RunReport()
     parallel = min(len(names), wish.parallel or net.settings.backup.parallel)
     with ThreadPoolExecutor(max(1, parallel), thread_name_prefix="table") as pool:
-        jobs = {pool.submit(_one, net, backups, name, report): name for name in names}
+        jobs = [pool.submit(_one, net, backups, name) for name in names]
         try:
             for job in as_completed(jobs):
-                for outcome in job.result():
-                    (report.failed if isinstance(outcome, Failure) else report.done).append(outcome)  # type: ignore[arg-type]
-                    if told is not None:
+                one = job.result()
+                report.done += one.done
+                report.failed += one.failed
+                report.copied_bytes += one.copied_bytes
+                if told is not None:
+                    outcomes: list[BackupReport | Failure] = [*one.done, *one.failed]
+                    for outcome in outcomes:
                         told(outcome)
         except BaseException:
+            backups.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     _capture_stacks(net, report, stacks)
@@ -124,24 +129,25 @@ def back_up(
     return report
 
 
-def _one(net: Net, backups: Backups, name: str, report: RunReport) -> Iterable[BackupReport | Failure]:
+def _one(net: Net, backups: Backups, name: str) -> RunReport:
+    """What one table came to, in a thread of its own."""
     try:
         done = backups.back_up(name)
     except SafetyNetError as error:
-        return [Failure(name, error)]
-    outcomes: list[BackupReport | Failure] = [done]
+        return RunReport(failed=[Failure(name, error)])
+    report = RunReport(done=[done])
     for finding in done.manifest.findings:
         try:
             incident = open_finding(net.incidents, done.manifest, finding, net.outbox.names, net.clock())
             net.outbox.deliver(incident.id)
         except SafetyNetError as error:
-            outcomes.append(Failure(f"the alert about {name}", error))
+            report.failed.append(Failure(f"the alert about {name}", error))
     if net.replica is not None:
         try:
-            report.copied_bytes += copy_backup(net.catalog, done.manifest, net.replica)
+            report.copied_bytes = copy_backup(net.catalog, done.manifest, net.replica)
         except SafetyNetError as error:
-            outcomes.append(Failure(f"the copy of {name} in {net.replica.location}", error))
-    return outcomes
+            report.failed.append(Failure(f"the copy of {name} in {net.replica.location}", error))
+    return report
 
 
 def _capture_stacks(net: Net, report: RunReport, named: Sequence[str]) -> None:

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "intent": ("cli.commands.intent", "Declare a planned change, so that it does not alert."),
 }
 
+INTERRUPTED = 130
+STOPPED = "stopped; run the command again to continue"
 
 app = typer.Typer(
     cls=lazy_group(COMMANDS),
@@ -71,9 +73,12 @@ def run(program: Callable[[], object]) -> int:
         _say(f"error: {error}", error.hint)
         return error.exit_code
     except KeyboardInterrupt:
-        _say("stopped; run the command again to continue", "")
-        return 130
+        _say(STOPPED, "")
+        return INTERRUPTED
     except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # typer makes this of Ctrl-C while a command runs, and says nothing.
+            _say(STOPPED, "")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
         return 0

@@ -6,11 +6,11 @@ an earlier backup of it. Its data stays where it is: whoever deletes it there de
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from recovery.backup import tool_version
+from recovery.backup_runs import take_backup_lease
 from recovery.data_files import DataFileWriter, FileOptions
 from recovery.definition import (
     NotKnown,
@@ -21,7 +21,7 @@ from recovery.definition import (
 )
 from recovery.errors import BackupNotFoundError, TableNotFoundError
 from recovery.export_layout import ExportTimes, new_export_id, write_export_manifests
-from recovery.leases import holding, take_lease
+from recovery.leases import holding
 from recovery.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
@@ -31,11 +31,12 @@ from recovery.manifest import (
     Increment,
     Manifest,
     TableIdentity,
+    definition_entry,
     new_backup_id,
 )
 from recovery.native_export import read_export
 from recovery.vault import body_of
-from rules.errors import SafetyNetError, UsageError
+from rules.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +68,8 @@ class Adoption:
         """Adopt the export ``s3://bucket/prefix/root`` in its place; one that was adopted before is returned.
 
         ``description``: DescribeTable's ``Table``, where neither the table nor a backup of it is there. Raises
-        DamagedObjectError, ObjectNotFoundError, UsageError where no definition is to be had.
+        DamagedObjectError, ObjectNotFoundError, UsageError where no definition is to be had, AccessDeniedError
+        where it cannot be known whether the table is there.
         """
         place = self._vault.at(bucket, prefix)
         export = read_export(place, root)
@@ -102,13 +104,7 @@ class Adoption:
         Raises DamagedObjectError for a dump that is not whole; then nothing is visible.
         """
         # Its id may be as old as what crashed backups leave: a backup of the table would sweep it.
-        lease = take_lease(
-            self._vault,
-            self._clock,
-            f"backup-{identity.account}-{identity.region}-{identity.name}",
-            "an adoption",
-        )
-        with holding(lease):
+        with holding(take_backup_lease(self._vault, self._clock, identity, "an adoption")):
             return self._adopt_dump(dump, identity, taken)
 
     def _adopt_dump(self, dump: DumpedTable, identity: TableIdentity, taken: datetime) -> Manifest:
@@ -148,8 +144,8 @@ class Adoption:
 
     def _store(self, manifest: Manifest, definition: TableDefinition) -> Manifest:
         body = body_of(definition)
-        entry = BackupObject(key=TABLE_DEFINITION, size=len(body), sha256=hashlib.sha256(body).hexdigest())
-        whole = manifest.model_copy(update={"objects": (entry, *manifest.objects)}).sealed()
+        objects = (definition_entry(body), *manifest.objects)
+        whole = manifest.model_copy(update={"objects": objects}).sealed()
         self._vault.put_new(whole.folder + TABLE_DEFINITION, body)
         self._vault.put_new(whole.folder + MANIFEST, body_of(whole))
         return whole
@@ -217,11 +213,11 @@ class Adoption:
 
     def _live(self, identity: TableIdentity) -> TableDefinition | None:
         """The definition of the table itself, if it is still the one that was exported."""
+        if (self._aws.account, self._aws.region) != (identity.account, identity.region):
+            return None
         try:
-            if (self._aws.account, self._aws.region) != (identity.account, identity.region):
-                return None
             found = capture_definition(self._aws, identity.name, self._clock())
-        except (TableNotFoundError, SafetyNetError):
+        except TableNotFoundError:
             return None
         return found if identity.table_id in ("", found.table.table_id) else None
 

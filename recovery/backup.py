@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from recovery.backup_runs import (
     BackupRunRecord,
     may_continue,
     start_backup_run,
+    take_backup_lease,
     unfinished_backup,
 )
 from recovery.catalog import Catalog
@@ -22,15 +22,15 @@ from recovery.compression import Compression
 from recovery.definition import RUN_TAG, Settings, TableDefinition, capture_definition, describe_table
 from recovery.errors import BackupNotFoundError, DamagedObjectError, ObjectNotFoundError
 from recovery.export_layout import new_export_id
-from recovery.leases import holding, take_lease
+from recovery.leases import holding
 from recovery.leftovers import sweep_leftovers, tidy_folder
 from recovery.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
-    BackupObject,
     Consistency,
     Manifest,
     TableIdentity,
+    definition_entry,
     new_backup_id,
 )
 from recovery.shrinkage import Freeze, freeze_retention, shrinkage
@@ -113,6 +113,7 @@ class Backups:
         self._progress = progress
         self._options = options or BackupOptions()
         self._started_by = started_by
+        self._held: set[Lease] = set()
         self._capture = capture or partial(capture_definition, aws, alarms=AlarmListing())
 
     def back_up(self, table: str) -> BackupReport:
@@ -126,16 +127,20 @@ class Backups:
         definition = self._capture(table, now)
         _refuse_half_recovered(definition)
         identity = definition.table
-        lease = take_lease(
-            self._vault,
-            self._clock,
-            f"backup-{identity.account}-{identity.region}-{identity.name}",
-            self._started_by or "a backup",
-        )
-        with holding(lease):
-            report = self._back_up(definition, now, lease)
-            sweep_leftovers(self._vault, identity, self._clock())
+        lease = take_backup_lease(self._vault, self._clock, identity, self._started_by or "a backup")
+        self._held.add(lease)
+        try:
+            with holding(lease):
+                report = self._back_up(definition, now, lease)
+                sweep_leftovers(self._vault, identity, self._clock())
+        finally:
+            self._held.discard(lease)
         return report
+
+    def stop(self) -> None:
+        """Stop what is under way in other threads, between two pages: it raises CancelledError, and can be gone on with."""
+        for lease in tuple(self._held):
+            lease.give_up()
 
     def _back_up(self, definition: TableDefinition, now: datetime, lease: Lease) -> BackupReport:
         run = self._unfinished(definition, now)
@@ -212,11 +217,6 @@ class Backups:
     def _manifest(
         self, run: BackupRun, table: TableIdentity, definition_body: bytes, data: CopiedData
     ) -> Manifest:
-        entry = BackupObject(
-            key=TABLE_DEFINITION,
-            size=len(definition_body),
-            sha256=hashlib.sha256(definition_body).hexdigest(),
-        )
         manifest = Manifest(
             backup_id=run.record.backup_id,
             table=table,
@@ -226,7 +226,7 @@ class Backups:
             data_bytes=data.raw_bytes,
             consumed_read_units=data.read_units,
             export_id=data.export_id,
-            objects=(entry, *data.objects),
+            objects=(definition_entry(definition_body), *data.objects),
             increment=data.increment,
             tool_version=tool_version(),
         )

@@ -21,12 +21,15 @@ from recovery.compression import Compression
 from recovery.data_files import OpenFile
 from recovery.errors import ObjectNotFoundError
 from recovery.export_layout import WrittenObject
+from recovery.leases import take_lease
 from recovery.manifest import BackupId, RelativeKey, TableIdentity, UtcTime
 from recovery.vault import body_of, document
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from recovery.clock import Clock
+    from recovery.leases import Lease
     from recovery.vault import Vault
 
 RUNS = "runs/backup."
@@ -121,6 +124,11 @@ class BackupRun:
     def _segment_key(self, segment: int) -> str:
         record = self.record
         return f"{_key(record.table).removesuffix('.json')}/{record.backup_id}.{segment}.json"
+
+
+def take_backup_lease(vault: Vault, clock: Clock, table: TableIdentity, owner: str) -> Lease:
+    """The lease of whoever writes backups of a table, or sweeps what they left. Raises LeaseHeldError."""
+    return take_lease(vault, clock, f"backup-{table.account}-{table.region}-{table.name}", owner)
 
 
 def start_backup_run(vault: Vault, record: BackupRunRecord) -> BackupRun:

@@ -42,8 +42,9 @@ _BATCH = 500
 class Part:
     """A piece of the content that is loaded, and noted as loaded, as a whole.
 
-    ``path`` names it in the vault. ``items`` is None where only reading tells. ``read()`` gives the items, some at a time; at its end, and not
-    before, they are known to be what the manifest says. It raises DamagedObjectError.
+    ``path`` names it in the vault. ``items`` is None where only reading tells. ``read()`` gives the items, some
+    at a time; at its end, and not before, they are known to be what the manifest says. It raises
+    DamagedObjectError.
     """
 
     key: str
@@ -89,22 +90,20 @@ def check_object(vault: Vault, backup: Manifest, entry: BackupObject) -> None:
         pass
 
 
-def check_content(
-    catalog: Catalog, backup: Manifest, told: Callable[[int, int], None] | None = None
-) -> Content:
+def check_content(catalog: Catalog, backup: Manifest) -> Content:
     """Check every object, and count and digest the items on the way: one reading of everything.
 
-    ``told(items, bytes)`` hears how far it is. Raises DamagedObjectError naming the first bad object.
+    Raises DamagedObjectError naming the first bad object.
     """
     for link in catalog.chain(backup):
         for entry in link.objects:
             if entry.items is None:
                 check_object(catalog.vault, link, entry)
     with open_content(catalog, backup) as parts:
-        return digest_parts(parts, told)
+        return digest_parts(parts)
 
 
-def digest_parts(parts: Sequence[Part], told: Callable[[int, int], None] | None = None) -> Content:
+def digest_parts(parts: Sequence[Part]) -> Content:
     """Count and digest all items of the parts. Raises DamagedObjectError."""
 
     def some(reader: int, stop: Event) -> ContentDigest:
@@ -114,8 +113,6 @@ def digest_parts(parts: Sequence[Part], told: Callable[[int, int], None] | None 
                 if stop.is_set():
                     return digest
                 add_to(digest, items, part.path)
-                if told is not None:
-                    told(len(items), sum(len(memoryview(item)) for item in items))
         return digest
 
     total = ContentDigest()

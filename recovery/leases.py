@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from recovery.errors import ConflictError, LeaseHeldError, ObjectNotFoundError
 from recovery.vault import body_of, document
-from rules.errors import SafetyNetError
+from rules.errors import CancelledError, SafetyNetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +54,16 @@ class Lease:
         self._record = record
         self._etag = etag
         self._lock = threading.Lock()
-        self._lost = False
+        self._lost = self._given_up = False
+
+    def give_up(self) -> None:
+        """From another thread: the work is not wanted any more; ``check`` tells it so."""
+        self._given_up = True
 
     def check(self) -> None:
-        """Raises LeaseHeldError once the lease is lost or run out: the work must stop."""
+        """Raises LeaseHeldError once the lease is lost or run out, CancelledError once it was given up: stop working."""
+        if self._given_up:
+            raise CancelledError(f"{self._record.name} was stopped; run the command again to continue")
         if self._lost or self._clock() >= self._record.expires:
             raise LeaseHeldError(f"the lease {self._record.name} was lost to somebody else or ran out")
 

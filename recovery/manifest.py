@@ -84,6 +84,11 @@ class BackupObject(BaseModel):
         return self
 
 
+def definition_entry(body: bytes) -> BackupObject:
+    """The entry of a backup's ``table.json``."""
+    return BackupObject(key=TABLE_DEFINITION, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+
+
 class DataLocation(BaseModel):
     """Where data lies that was adopted in its place: all objects but the table definition."""
 

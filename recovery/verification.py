@@ -66,10 +66,10 @@ class VerificationRecord(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much of the data files is read: ``every`` one of ``groups`` (0: none, 1: all of them) or at random.
+    """How much of the data files is read: one group of them, or some at random; nothing of either is none.
 
-    ``group`` of ``groups``: file number ``group``, ``group + groups`` and so on, so that so many nights cover all.
-    ``percent``: as many of them, chosen at random.
+    ``group`` of ``groups``: file number ``group``, ``group + groups`` and so on, so that so many nights cover all;
+    the one group of one is all of them. ``percent``: as many of them, chosen at random.
     """
 
     group: int = 0

@@ -67,6 +67,18 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert "continue" in capsys.readouterr().err
 
 
+def test_ctrl_c_inside_of_a_command_is_not_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    """Typer ends the command itself and says nothing: the person is told all the same."""
+    program = typer.Typer(pretty_exceptions_enable=False)
+
+    @program.command()
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    assert run(lambda: program([])) == 130
+    assert "continue" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(desk: Desk, name: str) -> None:
     """--help works for each command, and its subcommands show an example."""

@@ -46,6 +46,8 @@ def test_a_narrow_terminal_has_room_for_all_of_it() -> None:
 
 def test_what_nobody_started_is_not_drawn() -> None:
     """Progress must not raise, whoever tells it."""
-    bars = ProgressBars(Console(file=io.StringIO(), width=80))
+    out = io.StringIO()
+    bars = ProgressBars(Console(file=out, width=80))
     bars.advance("unknown", 1, 1)
     bars.finish("unknown")
+    assert out.getvalue() == ""

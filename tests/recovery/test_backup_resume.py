@@ -22,6 +22,7 @@ from recovery.leases import take_lease
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash
+from rules.errors import CancelledError
 from tests.recovery.recovering import all_items, make_table
 
 if TYPE_CHECKING:
@@ -242,3 +243,17 @@ def test_a_lost_lease_stops_the_reading(net: Process, big: str) -> None:
     with pytest.raises(LeaseHeldError):
         run(net, big)
     assert net.catalog.backups(ACCOUNT, REGION, big).backups == ()
+
+
+def test_a_stopped_backup_ends_between_two_pages(net: Process, plain: DynamoDBClient, big: str) -> None:
+    """Whoever presses Ctrl-C does not wait for hours; nothing is visible, and the rerun goes on."""
+    options = ScanOptions(segments=2, files=SMALL)
+    backups = net.backups(options)
+    net.faults.page_items = 4
+    net.faults.change_answer("Scan", lambda _: backups.stop(), nth=12)
+    with pytest.raises(CancelledError, match="run the command again"):
+        backups.back_up(big)
+    assert net.faults.calls.count("Scan") < 20
+    assert net.catalog.backups(ACCOUNT, REGION, big).backups == ()
+    net.again()
+    assert content(net, run(net, big)) == all_items(plain, big)
