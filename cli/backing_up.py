@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from recovery.aws import aws_errors
-from recovery.definition import Known, describe_table, read_tags
-from recovery.replica import copy_backup
-from recovery.stacks import stack_name_of, store_stack
-from recovery.stacks_capture import capture_stack, tables_of_stack
+from recovery.definitions.definition import Known, describe_table, read_tags
+from recovery.stacks.capture import capture_stack, tables_of_stack
+from recovery.stacks.documents import stack_name_of, store_stack
+from recovery.vault.replica import copy_backup
 from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
 from watcher.findings import open_finding
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cli.composition import BackupWish, Net
-    from recovery.backup import BackupReport, Backups
+    from recovery.backups.backup import BackupReport, Backups
     from recovery.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from cli.rendering import facts_grid, plain_table
 from cli.wording import counted, duration, moment, size
+from recovery.backups.verification import Outcome
 from recovery.prices import PRICES_OF, monthly_cost, restore_cost
-from recovery.verification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cli.backing_up import RunReport
-    from recovery.backup import BackupReport
-    from recovery.catalog import Listing
-    from recovery.definition import TableDefinition
-    from recovery.digest import Content
-    from recovery.manifest import Manifest
-    from recovery.shrinkage import Freeze
-    from recovery.verification import Verification
+    from recovery.backups.backup import BackupReport
+    from recovery.backups.catalog import Listing
+    from recovery.backups.digest import Content
+    from recovery.backups.manifest import Manifest
+    from recovery.backups.shrinkage import Freeze
+    from recovery.backups.verification import Verification
+    from recovery.definitions.definition import TableDefinition
 
 CENT = 0.01
 OUTCOME_STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "yellow"}

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 from cli.settings import Settings, load_settings
 from recovery.aws import Aws, AwsSettings
-from recovery.backup import BackupOptions, Backups
-from recovery.backup_auto import AutoEngine
-from recovery.backup_engine import EngineName
-from recovery.backup_export import ExportEngine
-from recovery.backup_scan import MAX_SEGMENTS, ScanEngine, ScanOptions
-from recovery.catalog import Catalog
+from recovery.backups.backup import BackupOptions, Backups
+from recovery.backups.catalog import Catalog
+from recovery.backups.engine import EngineName
+from recovery.backups.engine_auto import AutoEngine
+from recovery.backups.engine_export import ExportEngine
+from recovery.backups.engine_scan import MAX_SEGMENTS, ScanEngine, ScanOptions
 from recovery.clock import utc_now
-from recovery.definition import capture_definition
+from recovery.definitions.definition import capture_definition
+from recovery.definitions.surroundings_alarms import AlarmListing
 from recovery.intents import IntentStore
-from recovery.restore import Recovery
-from recovery.restore_write import WriteEngine
-from recovery.surroundings_alarms import AlarmListing
-from recovery.vault_s3 import S3Vault, StorageOptions, parse_location
+from recovery.restores.engine_write import WriteEngine
+from recovery.restores.restore import Recovery
+from recovery.vault.s3 import S3Vault, StorageOptions, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
 from rules.net import NetParts
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.settings import BackupSettings
-    from recovery.backup_engine import BackupEngine
+    from recovery.backups.engine import BackupEngine
     from recovery.clock import Clock, Sleep
     from recovery.progress import Progress
-    from recovery.vault import Vault
+    from recovery.vault.vault import Vault
     from rules.rulefile import LoadedRules
     from watcher.archive_s3 import TrailFilter
     from watcher.archives import Archive

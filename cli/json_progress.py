@@ -12,7 +12,7 @@ from cli.backing_up import Failure
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from recovery.backup import BackupReport
+    from recovery.backups.backup import BackupReport
     from recovery.clock import Clock
 
 EVERY_SECONDS = 1.0

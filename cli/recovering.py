@@ -7,16 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from recovery.plans import RecoveryWish, plan_recovery
+from recovery.restores.plans import RecoveryWish, plan_recovery
 from rules.errors import CancelledError, LockedError, NotFoundError, SafetyNetError, UnsafeError
 from watcher.incidents import IncidentState
 from watcher.recovery_notes import RecoveryNotes
 
 if TYPE_CHECKING:
     from cli.composition import Net
-    from recovery.plans import RecoveryPlan
     from recovery.progress import Progress
-    from recovery.restore import RecoveryReport
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.restore import RecoveryReport
     from watcher.incidents import Incident
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType, RenderResult
 
-    from recovery.plans import RecoveryPlan
-    from recovery.restore import RecoveryReport
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.restore import RecoveryReport
     from watcher.incidents import Incident
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}

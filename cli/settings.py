@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from recovery.backup import SHRINK_PERCENT
-from recovery.backup_engine import EngineName
-from recovery.compression import Compression
+from recovery.backups.backup import SHRINK_PERCENT
+from recovery.backups.compression import Compression
+from recovery.backups.engine import EngineName
 from recovery.intents import LONGEST
 from recovery.schedules import ScheduleSettings
 from recovery.staging import StagingSettings

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from recovery.clock import compact
 from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
-from recovery.vault import body_of, document
+from recovery.vault.vault import body_of, document
 from rules.actions import Weight
 from rules.errors import NotFoundError, UnavailableError, UnsafeError, UsageError
 from rules.intents import DELETE_STACK, DELETE_TABLE, NEW, Intent, fits_anybody, fits_anything
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from recovery.clock import Clock
-    from recovery.vault import StoredObject, Vault
+    from recovery.vault.vault import StoredObject, Vault
 
 INTENTS = "intents/"
 LONGEST = timedelta(days=7)

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.aws import aws_errors
-from recovery.definition import describe_table, read_tags
+from recovery.backups.manifest import TableName
+from recovery.definitions.definition import describe_table, read_tags
+from recovery.definitions.table_settings import wait_until_gone
 from recovery.errors import TableNotFoundError
 from recovery.intents import Declaration
-from recovery.manifest import TableName
-from recovery.plans import RecoveryPlan, RecoveryWish, TableTarget, plan_recovery, table_exists
-from recovery.table_settings import wait_until_gone
+from recovery.restores.plans import RecoveryPlan, RecoveryWish, TableTarget, plan_recovery, table_exists
 from rules.errors import UnsafeError, UsageError
 
 if TYPE_CHECKING:
     from recovery.aws import Aws
-    from recovery.catalog import Catalog
+    from recovery.backups.catalog import Catalog
     from recovery.clock import Sleep
     from recovery.intents import IntentStore
-    from recovery.restore import Recovery, RecoveryReport
+    from recovery.restores.restore import Recovery, RecoveryReport
 
 MARKER_TAG = "safetynet:staging"
 MARKER_VALUE = "refreshed-from-production"

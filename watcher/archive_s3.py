@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from recovery.aws import aws_errors
 from recovery.errors import VaultNotFoundError
 from recovery.pacing import patient
-from recovery.vault_s3 import parse_location
+from recovery.vault.s3 import parse_location
 from rules.backtest import ALL_TIME
 from rules.errors import NotFoundError, UsageError
 from watcher.archives import (

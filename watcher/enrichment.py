@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from recovery.definition import Known
+from recovery.definitions.definition import Known
 from rules.errors import NotFoundError, SafetyNetError
 from rules.facts import STACK_TAG, Facts, TableFacts, Unknown, facts_of
 from rules.intents import change_of
@@ -24,9 +24,9 @@ from watcher.recent_changes import recent_facts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recovery.catalog import Catalog
+    from recovery.backups.catalog import Catalog
+    from recovery.backups.manifest import Manifest
     from recovery.intents import IntentStore
-    from recovery.manifest import Manifest
     from rules.events import ChangeEvent
     from rules.intents import Intent
     from watcher.incident_store import IncidentStore

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from recovery.manifest import Finding, Manifest
+    from recovery.backups.manifest import Finding, Manifest
     from watcher.incident_store import IncidentStore
 
 BACKUP = "nightly backup"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recovery.clock import compact
 from recovery.errors import ConflictError, DamagedObjectError, ObjectNotFoundError
-from recovery.vault import body_of, document
+from recovery.vault.vault import body_of, document
 from rules.errors import NotFoundError, UnavailableError
 from watcher.incidents import Incident, slug
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from recovery.vault import Vault
+    from recovery.vault.vault import Vault
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from recovery.definition import describe_table
+from recovery.definitions.definition import describe_table
 from recovery.errors import TableNotFoundError
 from rules.errors import SafetyNetError
 from rules.facts import NOT_LOOKED_UP, Unknown

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from recovery.clock import Clock
-    from recovery.plans import RecoveryPlan
-    from recovery.restore import RecoveryReport
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.restore import RecoveryReport
     from watcher.incident_store import IncidentStore
     from watcher.incidents import Incident
 

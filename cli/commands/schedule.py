@@ -23,7 +23,7 @@ from rules.errors import SafetyNetError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recovery.backup import BackupReport
+    from recovery.backups.backup import BackupReport
 
 log = logging.getLogger(__name__)
 

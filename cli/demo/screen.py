@@ -16,8 +16,8 @@ from watcher.slack_text import SlackMessage, plain_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from recovery.plans import RecoveryPlan
-    from recovery.restore import RecoveryReport
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.restore import RecoveryReport
     from watcher.testing.slack import PostedMessage
 
 WIDEST = 100

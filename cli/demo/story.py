@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cli.demo.people import Person
     from cli.demo.screen import Screen
     from cli.recovering import Confirm
-    from recovery.restore import RecoveryReport
+    from recovery.restores.restore import RecoveryReport
     from recovery.testing.embedded_aws import EmbeddedEndpoint
     from watcher.incidents import Incident
     from watcher.testing.slack import SlackStandIn

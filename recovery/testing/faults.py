@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from recovery.aws import Aws
-    from recovery.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart, Vault
+    from recovery.vault.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart, Vault
 
 T = TypeVar("T")
 READ_ONLY = ("BatchGet", "Describe", "Get", "Head", "List", "Query", "Scan")

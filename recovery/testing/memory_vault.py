@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from recovery.errors import ConflictError, ObjectNotFoundError, UploadGoneError
-from recovery.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart
+from recovery.vault.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.testing.embedded_aws import ACCOUNT, REGION
-from recovery.vault_s3 import S3Vault
+from recovery.vault.s3 import S3Vault
 from rules.watched import watched_event_pattern
 from tests.cli.running import Shell, shell_for
 from tests.watcher.watching import delete_table

@@ -12,14 +12,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recovery.backup import Backups
-from recovery.backup_scan import ScanEngine, ScanOptions
+from recovery.backups.backup import Backups
+from recovery.backups.data_files import FileOptions
+from recovery.backups.engine_scan import ScanEngine, ScanOptions
 from recovery.clock import utc_now
-from recovery.data_files import FileOptions
-from recovery.definition import capture_definition
+from recovery.definitions.definition import capture_definition
 from recovery.progress import NoProgress
 from recovery.testing.embedded_aws import EmbeddedEndpoint
-from recovery.vault_s3 import S3Vault
+from recovery.vault.s3 import S3Vault
 from recovery.wire import RawTables
 
 if TYPE_CHECKING:

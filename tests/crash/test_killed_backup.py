@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from recovery.catalog import Catalog
+from recovery.backups.catalog import Catalog
+from recovery.backups.content import open_content
+from recovery.backups.verification import FULL, Outcome, verify_backup
 from recovery.clock import utc_now
-from recovery.content import open_content
 from recovery.progress import NoProgress
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
-from recovery.vault_s3 import S3Vault
-from recovery.verification import FULL, Outcome, verify_backup
+from recovery.vault.s3 import S3Vault
 from tests.cli.running import ROOT
 from tests.engines.engine import Engine, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recovery.manifest import Manifest
+    from recovery.backups.manifest import Manifest
 
 KILLS = int(os.environ.get("SAFETYNET_KILLS", "50"))
 TABLE, BUCKET = "orders", "crash-vault"

@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from recovery.manifest import (
+from recovery.backups.manifest import (
     MANIFEST,
     TABLE_DEFINITION,
     BackupObject,
@@ -16,7 +16,7 @@ from recovery.manifest import (
     Manifest,
     new_backup_id,
 )
-from recovery.vault import body_of
+from recovery.vault.vault import body_of
 from tests.recovery.damage import rewrite
 
 if TYPE_CHECKING:

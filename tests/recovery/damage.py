@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from recovery.manifest import MANIFEST, Manifest, seal_of
-from recovery.vault import body_of
+from recovery.backups.manifest import MANIFEST, Manifest, seal_of
+from recovery.vault.vault import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from recovery.testing.embedded_aws import ACCOUNT, REGION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recovery.vault import Vault
+    from recovery.vault.vault import Vault
 
 EXPORT_ID = "01693685827463-2d8752fd"
 EXPORTED = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

@@ -8,30 +8,30 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from recovery.backup import BackupOptions, Backups
-from recovery.backup_scan import ScanEngine, ScanOptions
-from recovery.catalog import Catalog
-from recovery.data_files import FILE_RAW_BYTES, FileOptions
-from recovery.definition import capture_definition
+from recovery.backups.backup import BackupOptions, Backups
+from recovery.backups.catalog import Catalog
+from recovery.backups.data_files import FILE_RAW_BYTES, FileOptions
+from recovery.backups.engine_scan import ScanEngine, ScanOptions
+from recovery.definitions.definition import capture_definition
 from recovery.intents import IntentStore
-from recovery.plans import RecoveryWish, plan_recovery
 from recovery.progress import NoProgress
-from recovery.restore import Recovery
-from recovery.restore_write import WriteEngine
+from recovery.restores.engine_write import WriteEngine
+from recovery.restores.plans import RecoveryWish, plan_recovery
+from recovery.restores.restore import Recovery
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
 from recovery.testing.faults import Faults, FaultyVault
 from recovery.testing.memory_vault import MemoryVault
-from recovery.vault import body_of
+from recovery.vault.vault import body_of
 from recovery.wire import RawTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from recovery.aws import Aws
-    from recovery.manifest import Manifest
-    from recovery.plans import RecoveryPlan
-    from recovery.restore import RecoveryReport
+    from recovery.backups.manifest import Manifest
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.restore import RecoveryReport
 
 WHO = "arn:aws:iam::123456789012:user/oncall"
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from recovery.errors import DamagedObjectError
 from recovery.intents import LATE_EVENTS, LONGEST, Declaration, IntentStore, Listing
 from recovery.testing.memory_vault import MemoryVault
-from recovery.vault import body_of
+from recovery.vault.vault import body_of
 from rules.errors import NotFoundError, UnsafeError, UsageError
 from rules.intents import IntentState
 from tests.recovery.recovering import START, WHO, FakeClock
@@ -19,7 +19,7 @@ from tests.recovery.recovering import START, WHO, FakeClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recovery.vault import StoredObject
+    from recovery.vault.vault import StoredObject
 
 PLANNED = Declaration(
     table="preview-*",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from recovery.restore import RecoveryReport
+    from recovery.restores.restore import RecoveryReport
     from recovery.testing.embedded_aws import EmbeddedEndpoint
     from rules.intents import Intent
     from tests.recovery.recovering import Process

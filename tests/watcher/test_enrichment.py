@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from recovery.backup import Backups
-from recovery.backup_scan import ScanEngine
-from recovery.catalog import Catalog
+from recovery.backups.backup import Backups
+from recovery.backups.catalog import Catalog
+from recovery.backups.engine_scan import ScanEngine
 from recovery.clock import utc_now
 from recovery.intents import Declaration, IntentStore
 from recovery.progress import NoProgress
@@ -23,7 +23,7 @@ from watcher.enrichment import VaultFacts
 from watcher.incident_store import IncidentStore
 
 if TYPE_CHECKING:
-    from recovery.manifest import Manifest
+    from recovery.backups.manifest import Manifest
     from recovery.testing.embedded_aws import EmbeddedEndpoint
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recovery.manifest import BackupObject, Consistency, Finding, Manifest, TableIdentity
+from recovery.backups.manifest import BackupObject, Consistency, Finding, Manifest, TableIdentity
 from recovery.testing.memory_vault import MemoryVault
 from rules.verdicts import Severity, VerdictKind
 from watcher.findings import open_finding

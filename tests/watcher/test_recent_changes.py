@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from recovery.catalog import Catalog
+from recovery.backups.catalog import Catalog
 from rules.errors import UnavailableError
 from rules.events import parse_event_json
 from rules.net import NetParts

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from recovery.catalog import Catalog
+from recovery.backups.catalog import Catalog
 from recovery.intents import IntentStore
 from rules.rulefile import load_rules
 from watcher.enrichment import VaultFacts

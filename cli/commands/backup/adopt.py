@@ -13,17 +13,17 @@ from cli.composition import build
 from cli.options import Config, Json, Profile, Region
 from cli.progress_bars import ProgressBars
 from cli.rendering import print_json, stderr, stdout
-from recovery.adoption import Adoption, read_description
-from recovery.dynamodump import open_dump
-from recovery.export_layout import EXPORT_ROOT
-from recovery.manifest import TableIdentity
-from recovery.native_export import export_roots
-from recovery.vault_s3 import parse_location
+from recovery.backups.adoption import Adoption, read_description
+from recovery.backups.dynamodump import open_dump
+from recovery.backups.export_layout import EXPORT_ROOT
+from recovery.backups.manifest import TableIdentity
+from recovery.backups.native_export import export_roots
+from recovery.vault.s3 import parse_location
 from rules.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from cli.composition import Net
-    from recovery.manifest import Manifest
+    from recovery.backups.manifest import Manifest
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -14,13 +14,13 @@ from cli.json_progress import JsonLines, backup_event
 from cli.options import Config, DryRun, Json, Profile, Region
 from cli.progress_bars import ProgressBars
 from cli.rendering import print_json, stderr, stdout
-from recovery.backup_engine import EngineName
+from recovery.backups.engine import EngineName
 from rules.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.backing_up import RunReport
     from cli.composition import Net
-    from recovery.backup import BackupReport
+    from recovery.backups.backup import BackupReport
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

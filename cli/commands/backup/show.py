@@ -10,13 +10,13 @@ from cli.backup_lines import backup_grid
 from cli.composition import build
 from cli.options import Config, Json, Profile, Region
 from cli.rendering import print_json, stdout
+from recovery.backups.shrinkage import frozen
+from recovery.backups.verification import known_content
 from recovery.prices import PRICES_OF, monthly_cost, restore_cost
-from recovery.shrinkage import frozen
-from recovery.verification import known_content
 
 if TYPE_CHECKING:
     from cli.composition import Net
-    from recovery.manifest import Manifest
+    from recovery.backups.manifest import Manifest
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

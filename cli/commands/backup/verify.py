@@ -15,15 +15,15 @@ from cli.composition import build
 from cli.options import Config, Json, Profile, Region
 from cli.progress_bars import ProgressBars
 from cli.rendering import print_json, stderr, stdout
+from recovery.backups.verification import FULL, LISTED, Depth, Outcome, verify_backup
 from recovery.errors import BackupNotFoundError
-from recovery.verification import FULL, LISTED, Depth, Outcome, verify_backup
 from rules.errors import IntegrityError, PartialError, UsageError
 
 if TYPE_CHECKING:
     from cli.composition import Net
+    from recovery.backups.manifest import Manifest
+    from recovery.backups.verification import Verification
     from recovery.errors import DamagedObjectError
-    from recovery.manifest import Manifest
-    from recovery.verification import Verification
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -1,0 +1,1 @@
+"""What a table is besides its items: read from AWS, and put back."""

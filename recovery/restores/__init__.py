@@ -1,0 +1,1 @@
+"""From a recovery point to a table: plans, engines, runs."""

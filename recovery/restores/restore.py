@@ -1,0 +1,301 @@
+"""Applying a recovery plan: check, create, load, verify, settle. Running it again continues it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from recovery.aws import aws_errors
+from recovery.backups.content import check_content, check_objects, open_content
+from recovery.backups.digest import ContentDigest
+from recovery.backups.engine_scan import TableScan, segments_for
+from recovery.backups.verification import known_content
+from recovery.definitions.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
+from recovery.definitions.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
+from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
+from recovery.pacing import patient
+from recovery.restores.own_changes import declare_settings
+from recovery.restores.plans import DELETING, backup_of, table_exists
+from recovery.restores.runs import start_run, unfinished_run
+from recovery.threads import side_by_side
+from recovery.vault.leases import holding, take_lease
+from rules.errors import UnsafeError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from threading import Event
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from recovery.aws import Aws
+    from recovery.backups.catalog import Catalog
+    from recovery.backups.digest import Content
+    from recovery.backups.manifest import Manifest
+    from recovery.clock import Clock, Sleep
+    from recovery.definitions.definition import TableDefinition
+    from recovery.definitions.table_settings import FollowUp
+    from recovery.intents import IntentStore
+    from recovery.progress import Progress
+    from recovery.restores.engine import RestoreEngine
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.restores.runs import Run
+    from recovery.vault.leases import Lease
+    from recovery.wire import RawTables
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a finished recovery came to. ``differences`` compares definitions: name of the part, one a line."""
+
+    run_id: str
+    table: str
+    items_verified: int
+    started_at: datetime
+    ended_at: datetime
+    resumed: bool
+    differences: tuple[str, ...]
+    follow_ups: tuple[FollowUp, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the run to its end, pauses included."""
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+class Recovery:
+    """Executes plans in one account and region."""
+
+    def __init__(
+        self,
+        *,
+        aws: Aws,
+        catalog: Catalog,
+        tables: RawTables,
+        engine: RestoreEngine,
+        clock: Clock,
+        sleep: Sleep,
+        progress: Progress,
+        intents: IntentStore | None = None,
+    ) -> None:
+        self._aws = aws
+        self._intents = intents
+        self._catalog = catalog
+        self._tables = tables
+        self._engine = engine
+        self._clock = clock
+        self._sleep = sleep
+        self._progress = progress
+
+    def apply(self, plan: RecoveryPlan, started_by: str) -> RecoveryReport:
+        """Bring the table back, or finish what an interrupted apply of the same plan began.
+
+        Nothing is written before every object of the backup has been checked, and nothing is written to a
+        table that this run did not create. Raises DamagedObjectError, TableExistsError, LeaseHeldError,
+        RestoreMismatchError, UnavailableError.
+        """
+        target = plan.target
+        self._refuse_other_place(plan)
+        lease = take_lease(
+            self._catalog.vault,
+            self._clock,
+            f"recover-{target.account}-{target.region}-{target.name}",
+            started_by,
+        )
+        with holding(lease):
+            return self._apply(plan, started_by, lease)
+
+    def _apply(self, plan: RecoveryPlan, started_by: str, lease: Lease) -> RecoveryReport:
+        vault, table = self._catalog.vault, plan.target.name
+        client = self._aws.dynamodb()
+        backup = backup_of(self._catalog, plan)
+        run = unfinished_run(vault, plan)
+        resumed = run is not None
+        exists = self._own_table_exists(client, plan, run)
+        expected = run.record.expected if run else None
+        if run is None or not exists or not run.record.loaded or expected is None:
+            expected = self._checked(backup)
+        definition = self._catalog.definition(backup)
+        if run is None:
+            run = start_run(vault, self._clock, plan, started_by)
+        elif not exists:
+            run.forget()
+        if run.record.expected != expected:
+            run.note(expected=expected)
+        self._progress.start(table, f"recover {table}", plan.item_count)
+        if not exists:
+            lease.check()
+            self._create(client, run)
+        wait_until_active(client, table, self._sleep)
+        self._make_sure_it_is_marked(client, run)
+        if not run.record.loaded:
+            with open_content(self._catalog, backup) as parts:
+                self._engine.load(parts, table, run, lease, self._progress)
+            run.note(loaded=True)
+        if not run.record.verified:
+            self._verify(run, lease, expected)
+        lease.check()
+        if self._intents is not None and not run.record.settled:
+            declare_settings(self._intents, plan, started_by)
+        follow_ups, differences = self._settle(client, run, definition)
+        self._progress.finish(table)
+        return RecoveryReport(
+            run_id=run.record.run_id,
+            table=table,
+            items_verified=expected.item_count,
+            started_at=run.record.started_at,
+            ended_at=run.record.ended_at or self._clock(),
+            resumed=resumed,
+            differences=tuple(differences),
+            follow_ups=tuple(follow_ups),
+        )
+
+    def check(self, plan: RecoveryPlan) -> None:
+        """Check every object of a plan's backup, writing nothing. Raises DamagedObjectError."""
+        check_objects(self._catalog, backup_of(self._catalog, plan))
+
+    def _checked(self, backup: Manifest) -> Content:
+        """Check every object; what the backup holds, digested now unless a verification has done so."""
+        known = known_content(self._catalog, backup)
+        if known is None:
+            return check_content(self._catalog, backup)
+        check_objects(self._catalog, backup)
+        return known
+
+    def unfinished(self, plan: RecoveryPlan) -> Run | None:
+        """The run of this very plan that was begun and has not ended, if there is one."""
+        return unfinished_run(self._catalog.vault, plan)
+
+    def _refuse_other_place(self, plan: RecoveryPlan) -> None:
+        """A plan that was made with other credentials must not be applied with these."""
+        target = plan.target
+        if (self._aws.account, self._aws.region) != (target.account, target.region):
+            raise UnsafeError(
+                f"the plan is for {target.account}/{target.region}, but the credentials at hand are for "
+                f"{self._aws.account}/{self._aws.region}"
+            )
+
+    def _own_table_exists(self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None) -> bool:
+        """Whether the table is there. If so, it must carry the tag of the very run that is being continued."""
+        table = plan.target.name
+        try:
+            description = describe_table(client, table)
+        except TableNotFoundError:
+            return False
+        if description["TableStatus"] == DELETING:
+            wait_until_gone(table, lambda: not table_exists(self._aws, table), self._sleep)
+            return False
+        if run is not None:
+            with aws_errors(f"read the tags of table {table}"):
+                owner = read_tags(client, description["TableArn"]).get(RUN_TAG)
+            # Once settled, the tag may be gone already: only the record's last line is missing.
+            if owner == run.record.mark or (run.record.settled and owner is None):
+                return True
+        raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
+
+    def _create(self, client: DynamoDBClient, run: Run) -> None:
+        plan = run.record.plan
+        tags = {**plan.tags, RUN_TAG: run.record.mark}
+        try:
+            patient(self._sleep)(create_table, client, plan.create_table, tags)
+        except AwsError as error:
+            if error.code != "ResourceInUseException":
+                raise
+            # Either our own call lost its answer, or somebody was faster.
+            self._own_table_exists(client, plan, run)
+
+    def _make_sure_it_is_marked(self, client: DynamoDBClient, run: Run) -> None:
+        """Before the first item: a half loaded table that does not say so would be backed up as if it were whole.
+
+        Some endpoints take the tags of CreateTable and forget them; and there are people who tidy tags.
+        """
+        if run.record.settled:
+            return
+        arn = describe_table(client, run.record.plan.target.name)["TableArn"]
+        tags = {**run.record.plan.tags, RUN_TAG: run.record.mark}
+        doing = f"tag table {run.record.plan.target.name}"
+        with aws_errors(doing):
+            if read_tags(client, arn).get(RUN_TAG) == run.record.mark:
+                return
+            wanted = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+            cast("Any", client).tag_resource(ResourceArn=arn, Tags=wanted)
+            if read_tags(client, arn).get(RUN_TAG) == run.record.mark:
+                return
+        raise UnsafeError(
+            f"cannot {doing}: it keeps no tag, so that nobody could tell that it is only half loaded",
+            hint="Recover at an endpoint that has tags.",
+        )
+
+    def _verify(self, run: Run, lease: Lease, expected: Content) -> None:
+        """Read the table back and compare count and content digest with the backup's."""
+        plan = run.record.plan
+        table = plan.target.name
+        found = digest_table(self._tables, table, self._sleep, segments_for(plan.data_bytes), lease)
+        if found != expected:
+            # The files are loaded once more by the next run: what was noted cannot be trusted.
+            run.forget()
+            raise RestoreMismatchError(
+                f"table {table} holds {found.item_count} items with digest {found.digest[:12]}, the backup "
+                f"{expected.item_count} with {expected.digest[:12]}"
+            )
+        run.note(verified=True)
+
+    def _settle(
+        self, client: DynamoDBClient, run: Run, wanted: TableDefinition
+    ) -> tuple[list[FollowUp], list[str]]:
+        """Put the settings on, compare the definitions, and only then let go of the table.
+
+        All of it is done again after an interruption, so that no follow-up is forgotten with the first run.
+        """
+        plan = run.record.plan
+        table = plan.target.name
+        arn = describe_table(client, table)["TableArn"]
+        follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
+        found = capture_definition(self._aws, table, self._clock(), surroundings=False, sleep=self._sleep)
+        differences = definition_differences(wanted, plan, found)
+        run.note(settled=True)
+        with aws_errors(f"untag table {table}"):
+            client.untag_resource(ResourceArn=arn, TagKeys=[RUN_TAG])
+        run.note(ended_at=self._clock())
+        return follow_ups, differences
+
+
+def digest_table(
+    tables: RawTables, table: str, sleep: Sleep, segments: int, lease: Lease | None = None
+) -> Content:
+    """Count and digest all items of a live table, with strongly consistent reads."""
+    scan = TableScan(tables, table, sleep)
+
+    def one(segment: int, stop: Event) -> ContentDigest:
+        part = ContentDigest()
+        for page in scan.pages((segment, segments), stop):
+            if lease is not None:
+                lease.check()
+            part.add_all(page.items)
+        return part
+
+    total = ContentDigest()
+    for part in side_by_side(segments, one, "verify"):
+        total.merge(part)
+    return total.content
+
+
+def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: TableDefinition) -> list[str]:
+    """What of a definition did not come back, one line each; empty when all of it did."""
+    expected = {**wanted.create_table, "TableName": plan.target.name}
+    differences = [
+        f"{name}: wanted {expected.get(name)}, found {found.create_table.get(name)}"
+        for name in sorted({*expected, *found.create_table})
+        if expected.get(name) != found.create_table.get(name)
+    ]
+    for name in type(plan.settings).model_fields:
+        want, have = getattr(plan.settings, name), getattr(found.settings, name)
+        if name == "tags":
+            tags = {key: value for key, value in found.tags.items() if key != RUN_TAG}
+            want, have = Known(value=plan.tags), Known(value=tags)
+        if (
+            isinstance(want, Known)
+            and isinstance(have, Known)
+            and (want.value or None) != (have.value or None)
+        ):
+            differences.append(f"{name}: wanted {want.value}, found {have.value}")
+    return differences

@@ -1,0 +1,91 @@
+"""Run records: how far an apply has come, so that the same command continues it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.backups.digest import Content
+from recovery.backups.manifest import UtcTime
+from recovery.clock import compact
+from recovery.restores.plans import RecoveryPlan
+from recovery.vault.vault import body_of, document
+
+if TYPE_CHECKING:
+    from recovery.clock import Clock
+    from recovery.restores.plans import TableTarget
+    from recovery.vault.vault import Vault
+
+RUNS = "runs/"
+
+
+class RunRecord(BaseModel):
+    """``runs/<run id>.json``: a plan and the steps of it that are done.
+
+    ``expected`` is what the backup holds, as found when it was checked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    plan: RecoveryPlan
+    started_by: str
+    started_at: UtcTime
+    expected: Content | None = None
+    loaded_files: tuple[str, ...] = ()
+    loaded: bool = False
+    verified: bool = False
+    settled: bool = False
+    ended_at: UtcTime | None = None
+
+    @property
+    def mark(self) -> str:
+        """What the table says of itself while it is recovered: a tag's value has 256 characters, an id may have more."""
+        return self.run_id.rpartition(".")[2]
+
+
+class Run:
+    """A run under way: every step it notes is in the vault before the next begins."""
+
+    def __init__(self, vault: Vault, record: RunRecord, etag: str) -> None:
+        self._vault = vault
+        self._etag = etag
+        self.record = record
+
+    def note(self, **changes: object) -> None:
+        """Store changed fields. Raises ConflictError where another runner wrote meanwhile."""
+        record = self.record.model_copy(update=changes)
+        self._etag = self._vault.replace(f"{RUNS}{record.run_id}.json", body_of(record), self._etag)
+        self.record = record
+
+    def forget(self) -> None:
+        """Note that nothing is done yet: what was loaded is gone, or cannot be trusted."""
+        self.note(loaded_files=(), loaded=False, verified=False, settled=False)
+
+
+def unfinished_run(vault: Vault, plan: RecoveryPlan) -> Run | None:
+    """The newest run into the plan's target, from its backup, which has not ended."""
+    found = None
+    for info in vault.list(_prefix(plan.target)):
+        stored = vault.get(info.key)
+        record = document(RunRecord, stored)
+        theirs = record.plan
+        same = (theirs.target, theirs.source, theirs.backup_id) == (plan.target, plan.source, plan.backup_id)
+        if same and record.ended_at is None:
+            found = Run(vault, record, stored.etag)
+    return found
+
+
+def start_run(vault: Vault, clock: Clock, plan: RecoveryPlan, started_by: str) -> Run:
+    """A new run record."""
+    now = clock()
+    run_id = f"{_prefix(plan.target).removeprefix(RUNS)}{compact(now)}-{secrets.token_hex(4)}"
+    record = RunRecord(run_id=run_id, plan=plan, started_by=started_by, started_at=now)
+    return Run(vault, record, vault.put_new(f"{RUNS}{run_id}.json", body_of(record)))
+
+
+def _prefix(target: TableTarget) -> str:
+    return f"{RUNS}recover.{target.account}.{target.region}.{target.name}."

@@ -1,0 +1,1 @@
+"""CloudFormation stacks as they were captured."""

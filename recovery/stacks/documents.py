@@ -1,0 +1,198 @@
+"""CloudFormation stacks in the vault: what it takes to create one again, at the time of a capture.
+
+Captures lie at ``stacks/<account>/<region>/<stack>/<time>.json``; a stack that has not changed is not stored again.
+What a stack is made of is read in ``stacks_capture``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.backups.manifest import UtcTime
+from recovery.clock import compact
+from recovery.definitions.readings import Known, NotKnown, Setting
+from recovery.definitions.surroundings_stack import NOT_OF_THE_STACK, TABLE_TYPES
+from recovery.errors import DamagedObjectError, ObjectNotFoundError
+from recovery.vault.vault import body_of, document
+from rules.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from recovery.vault.vault import Vault
+
+log = logging.getLogger(__name__)
+
+STACKS = "stacks/"
+NESTED = "AWS::CloudFormation::Stack"
+_STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,127}"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StackParameter(_Part):
+    """One parameter. ``hidden``: declared NoEcho, CloudFormation tells nobody its value.
+
+    ``resolved`` is what a parameter of Systems Manager came to; CreateStack takes ``value``.
+    """
+
+    key: str
+    value: str | None
+    resolved: str | None = None
+    hidden: bool = False
+
+
+class StackOutput(_Part):
+    """One output; ``export`` is the name under which other stacks import it."""
+
+    key: str
+    value: str
+    description: str = ""
+    export: str | None = None
+
+
+class StackResource(_Part):
+    """One resource; one that was never made has no physical id."""
+
+    logical_id: str
+    physical_id: str | None
+    type: str
+    status: str
+
+
+class StackCapture(_Part):
+    """A stack as of ``captured``. What could not be read is unknown with the reason.
+
+    ``template`` is its text as it was submitted (JSON spelled anew), ``policy`` the text of the stack policy,
+    ``imported_by`` the stacks that import each export, ``resources`` a list of what ``StackResource`` holds.
+    """
+
+    format_version: Literal[1] = 1
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    name: Annotated[str, Field(pattern=f"^{_STACK_NAME}$")]
+    stack_id: str
+    status: str
+    created: UtcTime
+    updated: UtcTime | None = None
+    captured: UtcTime
+    description: str = ""
+    template: Setting
+    parameters: tuple[StackParameter, ...] = ()
+    tags: dict[str, str] = {}
+    outputs: tuple[StackOutput, ...] = ()
+    imported_by: Setting
+    capabilities: tuple[str, ...] = ()
+    notification_arns: tuple[str, ...] = ()
+    role_arn: str | None = None
+    policy: Setting
+    termination_protection: bool = False
+    disable_rollback: bool = False
+    timeout_minutes: int | None = None
+    rollback: dict[str, Any] = {}
+    parent_id: str | None = None
+    root_id: str | None = None
+    resources: Setting
+
+    @property
+    def key(self) -> str:
+        """Where the capture lies in the vault."""
+        return f"{_folder(self.account, self.region, self.name)}{compact(self.captured)}.json"
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """The exported outputs: name and value."""
+        return {output.export: output.value for output in self.outputs if output.export}
+
+    @property
+    def hidden_parameters(self) -> tuple[str, ...]:
+        """The parameters that a person has to give again."""
+        return tuple(parameter.key for parameter in self.parameters if parameter.hidden)
+
+    @property
+    def tables(self) -> tuple[StackResource, ...]:
+        """The stack's own tables, empty where the resources are unknown; those of nested stacks are theirs."""
+        return tuple(resource for resource in self._own() if resource.type in TABLE_TYPES)
+
+    @property
+    def nested(self) -> tuple[str, ...]:
+        """The ids of the stacks nested right in this one, each of which has captures of its own."""
+        return tuple(one.physical_id for one in self._own() if one.type == NESTED and one.physical_id)
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """What could not be read, with reasons."""
+        return {name: part.reason for name, part in self if isinstance(part, NotKnown)}
+
+    def _own(self) -> Iterator[StackResource]:
+        found = self.resources.value if isinstance(self.resources, Known) else None
+        resources = (StackResource.model_validate(resource) for resource in found or ())
+        return (resource for resource in resources if resource.status not in NOT_OF_THE_STACK)
+
+
+def store_stack(vault: Vault, capture: StackCapture) -> str:
+    """Keep a capture; its key, or that of the newest one where nothing has changed since.
+
+    What could not be read this time is no change.
+    """
+    newest = next(_captures(vault, _folder(capture.account, capture.region, capture.name)), None)
+    if newest is not None:
+        unread = {name: getattr(newest, name) for name in capture.unknown}
+        if capture.model_copy(update={**unread, "captured": newest.captured}) == newest:
+            return newest.key
+    vault.put_new(capture.key, body_of(capture))
+    return capture.key
+
+
+def latest_stack(
+    vault: Vault, account: str, region: str, stack: str, before: datetime | None = None
+) -> StackCapture:
+    """The newest capture of a stack, by its name or ARN; of those before a time if one is given.
+
+    Raises NotFoundError.
+    """
+    name = stack_name_of(stack)
+    for capture in _captures(vault, _folder(account, region, name)):
+        if before is None or capture.captured < before:
+            return capture
+    raise NotFoundError(f"no capture of the stack {name} of {account}/{region} is in the vault")
+
+
+def stack_name_of(stack: str) -> str:
+    """The name in a name or an ARN (``arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID``). Raises UsageError."""
+    name = stack.split("/")[1] if stack.startswith("arn:") and "/" in stack else stack
+    if not re.fullmatch(_STACK_NAME, name):
+        raise UsageError(
+            f"not a stack's name: {stack!r}", hint="A letter, then letters, digits and hyphens, 128 in all."
+        )
+    return name
+
+
+def _folder(account: str, region: str, name: str) -> str:
+    return f"{STACKS}{account}/{region}/{name}/"
+
+
+def _captures(vault: Vault, folder: str) -> Iterator[StackCapture]:
+    """Newest first; one that is damaged is said and passed over, for an older one is better than none."""
+    for key in sorted((info.key for info in vault.list(folder)), reverse=True):
+        try:
+            yield _read(vault, key)
+        except ObjectNotFoundError:
+            continue  # removed since it was listed
+        except DamagedObjectError as error:
+            log.warning("a capture is passed over: %s", error)
+
+
+def _read(vault: Vault, key: str) -> StackCapture:
+    """Raises ObjectNotFoundError; DamagedObjectError, too, for a document that was copied to another place."""
+    capture = document(StackCapture, vault.get(key))
+    if capture.key != key:
+        raise DamagedObjectError(key, f"says that it is {capture.key}")
+    return capture
