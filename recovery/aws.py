@@ -70,7 +70,10 @@ THROTTLE_CODES = frozenset(
         "TransactionInProgressException",
     }
 )
-ReadService = Literal["application-autoscaling", "cloudformation", "cloudwatch", "dynamodb", "kms", "lambda"]
+ReadService = Literal[
+    "application-autoscaling", "backup", "cloudformation", "cloudwatch", "dynamodb", "kms", "lambda"
+]
+WriteService = Literal["application-autoscaling", "backup", "cloudformation", "cloudwatch", "lambda"]
 # What may go unanswered is asked once by botocore, and not waited for: ``readings`` knows when to ask again.
 _READS = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=15)
 _CREDENTIAL_ERRORS = (
@@ -173,6 +176,7 @@ class Aws:
         self._account = ""
         self._tables: DynamoDBClient | None = None
         self._readers: dict[str, Any] = {}
+        self._writers: dict[str, Any] = {}
         self._making = threading.Lock()
 
     def elsewhere(self, profile: str, region: str) -> Aws:
@@ -247,6 +251,15 @@ class Aws:
         """A CloudFormation client."""
         with aws_errors("set up CloudFormation"), self._making:
             return self.session.client("cloudformation", endpoint_url=self.endpoint_url, config=self._config)
+
+    def service(self, service: WriteService) -> Any:
+        """The client for calls that must succeed; threads may ask for it, who uses it says what of it."""
+        with aws_errors(f"set up {service}"), self._making:
+            if service not in self._writers:
+                self._writers[service] = self.session.client(
+                    service, endpoint_url=self.endpoint_url, config=self._config
+                )
+            return self._writers[service]
 
     def reader(self, service: ReadService) -> Any:
         """The client for reads that may go unanswered; threads may ask for it, who uses it says what of it.

@@ -14,7 +14,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from recovery.backups.content import open_content
 from recovery.pacing import LONGEST_WAIT_SECONDS, PATIENT_ATTEMPTS, patient
+from recovery.restores.engine import RestoreEngineName
 from recovery.wire import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from rules.errors import UnavailableError
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from recovery.backups.content import Part
     from recovery.clock import Sleep
     from recovery.progress import Progress
-    from recovery.restores.runs import Run
+    from recovery.restores.engine import Load
     from recovery.vault.leases import Lease
     from recovery.wire import RawTables
 
@@ -36,21 +38,27 @@ DEFAULT_WORKERS = 8
 class WriteEngine:
     """Loads with BatchWriteItem. Puts are idempotent, so a file that was half loaded is loaded again."""
 
-    name = "write"
+    name = RestoreEngineName.WRITE
 
     def __init__(self, tables: RawTables, sleep: Sleep, workers: int = DEFAULT_WORKERS) -> None:
         self._tables = tables
         self._sleep = sleep
         self._workers = workers
 
-    def load(self, parts: Sequence[Part], table: str, run: Run, lease: Lease, progress: Progress) -> None:
-        """See RestoreEngine.load."""
+    def load(self, load: Load) -> None:
+        """See LoadEngine.load."""
+        with open_content(load.catalog, load.backup) as parts:
+            self.load_parts(parts, load)
+
+    def load_parts(self, parts: Sequence[Part], load: Load) -> None:
+        """Load the parts that are not noted as loaded, and note each that is."""
+        run, table = load.run, load.table
         with ThreadPoolExecutor(self._workers, thread_name_prefix="write") as pool:
             for part in parts:
                 if part.key in run.record.loaded_files:
-                    progress.advance(table, part.items or 0, 0)
+                    load.progress.advance(table, part.items or 0, 0)
                     continue
-                self._load_part(part, table, pool, lease, progress)
+                self._load_part(part, table, pool, load.lease, load.progress)
                 run.note(loaded_files=(*run.record.loaded_files, part.key))
 
     def _load_part(

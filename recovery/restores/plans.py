@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recovery.backups.manifest import Manifest, TableIdentity, TableName, UtcTime
 from recovery.backups.verification import known_content
 from recovery.definitions.definition import RUN_TAG, NotKnown, Settings, describe_table
-from recovery.definitions.surroundings import NOT_ASKED
+from recovery.definitions.surroundings import NOT_ASKED, Surroundings
 from recovery.errors import TableNotFoundError
+from recovery.restores.engine import RestoreEngineName
+from recovery.restores.points import PointKind, RecoveryPoint
 from rules.errors import UnsafeError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class RecoveryPlan(BaseModel):
     after the data is in and verified. ``content_digest`` is known where the backup was fully verified before;
     where it is not, the backup is digested while it is checked, and for one that continues another
     ``item_count`` is then an upper bound. ``loss_seconds``: from the backup to the deletion, None where the time
-    of the deletion is unknown.
+    of the deletion is unknown. ``point``: what it is recovered from; the backup of ``backup_id`` is that point where
+    it is of the vault, and else where the definition comes from ("" where there is none).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +58,9 @@ class RecoveryPlan(BaseModel):
     backup_time: UtcTime
     source: TableIdentity
     target: TableTarget
-    engine: Literal["write"] = "write"
+    point: RecoveryPoint
+    engine: RestoreEngineName = RestoreEngineName.WRITE
+    engine_why: str = ""
     item_count: int
     data_bytes: int
     vault_bytes: int
@@ -63,6 +68,7 @@ class RecoveryPlan(BaseModel):
     create_table: dict[str, Any]
     tags: dict[str, str]
     settings: Settings
+    surroundings: Surroundings = Surroundings.not_asked()
     deleted_at: UtcTime | None = None
     loss_seconds: float | None = None
     target_exists: bool
@@ -129,13 +135,23 @@ def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPla
     }
     status = table_status(aws, target.name)
     loss = (wish.deleted_at - backup.time).total_seconds() if wish.deleted_at else None
+    data_bytes = sum(link.data_bytes for link in chain)
+    item_count = content.item_count if content else sum(link.item_count for link in chain)
     return RecoveryPlan(
+        point=RecoveryPoint(
+            kind=PointKind.VAULT,
+            id=backup.backup_id,
+            time=backup.time,
+            item_count=item_count,
+            size_bytes=data_bytes,
+        ),
+        surroundings=Surroundings.not_asked() if copy else definition.surroundings,
         backup_id=backup.backup_id,
         backup_time=backup.time,
         source=backup.table,
         target=target,
-        item_count=content.item_count if content else sum(link.item_count for link in chain),
-        data_bytes=sum(link.data_bytes for link in chain),
+        item_count=item_count,
+        data_bytes=data_bytes,
         vault_bytes=sum(link.size for link in chain),
         content_digest=content.digest if content else None,
         create_table={**definition.create_table, "TableName": target.name},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from recovery.aws import aws_errors
-from recovery.backups.content import check_content, check_objects, open_content
+from recovery.backups.content import check_content, check_objects
 from recovery.backups.digest import ContentDigest
 from recovery.backups.engine_scan import TableScan, segments_for
 from recovery.backups.verification import known_content
@@ -14,6 +14,7 @@ from recovery.definitions.definition import RUN_TAG, Known, capture_definition, 
 from recovery.definitions.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
 from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
 from recovery.pacing import patient
+from recovery.restores.engine import Load
 from recovery.restores.own_changes import declare_settings
 from recovery.restores.plans import DELETING, backup_of, table_exists
 from recovery.restores.runs import start_run, unfinished_run
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from recovery.definitions.table_settings import FollowUp
     from recovery.intents import IntentStore
     from recovery.progress import Progress
-    from recovery.restores.engine import RestoreEngine
+    from recovery.restores.engine import LoadEngine
     from recovery.restores.plans import RecoveryPlan
     from recovery.restores.runs import Run
     from recovery.vault.leases import Lease
@@ -71,7 +72,7 @@ class Recovery:
         aws: Aws,
         catalog: Catalog,
         tables: RawTables,
-        engine: RestoreEngine,
+        engine: LoadEngine,
         clock: Clock,
         sleep: Sleep,
         progress: Progress,
@@ -128,8 +129,7 @@ class Recovery:
         wait_until_active(client, table, self._sleep)
         self._make_sure_it_is_marked(client, run)
         if not run.record.loaded:
-            with open_content(self._catalog, backup) as parts:
-                self._engine.load(parts, table, run, lease, self._progress)
+            self._engine.load(Load(self._catalog, backup, run, lease, self._progress))
             run.note(loaded=True)
         if not run.record.verified:
             self._verify(run, lease, expected)

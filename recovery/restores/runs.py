@@ -24,7 +24,8 @@ RUNS = "runs/"
 class RunRecord(BaseModel):
     """``runs/<run id>.json``: a plan and the steps of it that are done.
 
-    ``expected`` is what the backup holds, as found when it was checked.
+    ``expected`` is what the backup holds, as found when it was checked. ``operation`` is the ARN or id of the long
+    operation of AWS that was begun for it (import, bulk load, restore), "" where there is none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +36,7 @@ class RunRecord(BaseModel):
     started_by: str
     started_at: UtcTime
     expected: Content | None = None
+    operation: str = ""
     loaded_files: tuple[str, ...] = ()
     loaded: bool = False
     verified: bool = False
@@ -63,7 +65,7 @@ class Run:
 
     def forget(self) -> None:
         """Note that nothing is done yet: what was loaded is gone, or cannot be trusted."""
-        self.note(loaded_files=(), loaded=False, verified=False, settled=False)
+        self.note(operation="", loaded_files=(), loaded=False, verified=False, settled=False)
 
 
 def unfinished_run(vault: Vault, plan: RecoveryPlan) -> Run | None:

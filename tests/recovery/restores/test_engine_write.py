@@ -13,6 +13,7 @@ from recovery.backups.content import Part
 from recovery.backups.data_reader import checked_items
 from recovery.backups.manifest import BackupObject
 from recovery.progress import NoProgress
+from recovery.restores.engine import Load
 from recovery.restores.engine_write import WriteEngine, batches
 from recovery.restores.runs import start_run
 from recovery.testing.memory_vault import MemoryVault
@@ -51,7 +52,7 @@ def test_the_load_keeps_memory_flat(net: Process, plain: DynamoDBClient, table: 
     part = Part(entry.key, entry.key, 600, lambda: checked_items(big, backup, entry))
     tracemalloc.start()
     try:
-        engine.load([part], table, run, lease, NoProgress())
+        engine.load_parts([part], Load(net.catalog, backup, run, lease, NoProgress()))
     finally:
         tracemalloc.stop()
     assert 0 < most < 25 * 1024 * 1024  # of 60 MB
