@@ -22,8 +22,9 @@ from recovery.clock import utc_now
 from recovery.definitions.definition import capture_definition
 from recovery.definitions.surroundings_alarms import AlarmListing
 from recovery.intents import IntentStore
+from recovery.restores.engine import RestoreEngineName
 from recovery.restores.engine_write import WriteEngine
-from recovery.restores.restore import Recovery
+from recovery.restores.restore import Engines, Recovery
 from recovery.vault.s3 import S3Vault, StorageOptions, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
@@ -186,7 +187,7 @@ class Net:
             aws=self.aws,
             catalog=self.catalog,
             tables=self.raw_tables,
-            engine=WriteEngine(self.raw_tables, self.sleep),
+            engines=Engines({RestoreEngineName.WRITE: WriteEngine(self.raw_tables, self.sleep)}),
             clock=self.clock,
             sleep=self.sleep,
             progress=progress,

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from recovery.restores.plans import RecoveryWish, plan_recovery
+from recovery.restores.planning import RecoveryWish, plan_recovery
 from rules.errors import CancelledError, LockedError, NotFoundError, SafetyNetError, UnsafeError
 from watcher.incidents import IncidentState
 from watcher.recovery_notes import RecoveryNotes

@@ -22,7 +22,8 @@ from recovery.definitions.definition import describe_table, read_tags
 from recovery.definitions.table_settings import wait_until_gone
 from recovery.errors import TableNotFoundError
 from recovery.intents import Declaration
-from recovery.restores.plans import RecoveryPlan, RecoveryWish, TableTarget, plan_recovery, table_exists
+from recovery.restores.planning import RecoveryWish, plan_recovery
+from recovery.restores.plans import RecoveryPlan, TableTarget, table_exists
 from rules.errors import UnsafeError, UsageError
 
 if TYPE_CHECKING:

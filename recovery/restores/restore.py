@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from recovery.aws import aws_errors
@@ -12,17 +12,24 @@ from recovery.backups.engine_scan import TableScan, segments_for
 from recovery.backups.verification import known_content
 from recovery.definitions.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
 from recovery.definitions.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
-from recovery.errors import AwsError, RestoreMismatchError, TableExistsError, TableNotFoundError
+from recovery.errors import (
+    AwsError,
+    LeaseHeldError,
+    RestoreMismatchError,
+    TableExistsError,
+    TableNotFoundError,
+)
 from recovery.pacing import patient
 from recovery.restores.engine import Load
 from recovery.restores.own_changes import declare_settings
 from recovery.restores.plans import DELETING, backup_of, table_exists
-from recovery.restores.runs import start_run, unfinished_run
+from recovery.restores.runs import lease_name, running, start_run, told, unfinished_run
 from recovery.threads import side_by_side
 from recovery.vault.leases import holding, take_lease
 from rules.errors import UnsafeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from threading import Event
 
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from recovery.definitions.table_settings import FollowUp
     from recovery.intents import IntentStore
     from recovery.progress import Progress
-    from recovery.restores.engine import LoadEngine
+    from recovery.restores.engine import LoadEngine, RestoreEngineName, TableEngine
     from recovery.restores.plans import RecoveryPlan
     from recovery.restores.runs import Run
     from recovery.vault.leases import Lease
@@ -46,11 +53,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """What a finished recovery came to. ``differences`` compares definitions: name of the part, one a line."""
+    """What a finished recovery came to. ``differences`` compares definitions: name of the part, one a line.
+
+    ``items_verified`` is None for what AWS restored from its own backup: there is nothing of ours to compare it with.
+    """
 
     run_id: str
     table: str
-    items_verified: int
+    items_verified: int | None
     started_at: datetime
     ended_at: datetime
     resumed: bool
@@ -63,8 +73,16 @@ class RecoveryReport:
         return (self.ended_at - self.started_at).total_seconds()
 
 
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The engines there are: those that load into a table of ours, and those that make the table."""
+
+    loading: Mapping[RestoreEngineName, LoadEngine]
+    making: Mapping[RestoreEngineName, TableEngine] = field(default_factory=dict)
+
+
 class Recovery:
-    """Executes plans in one account and region."""
+    """Executes plans in one account and region; several at a time if they are of different tables."""
 
     def __init__(
         self,
@@ -72,7 +90,7 @@ class Recovery:
         aws: Aws,
         catalog: Catalog,
         tables: RawTables,
-        engine: LoadEngine,
+        engines: Engines,
         clock: Clock,
         sleep: Sleep,
         progress: Progress,
@@ -82,10 +100,12 @@ class Recovery:
         self._intents = intents
         self._catalog = catalog
         self._tables = tables
-        self._engine = engine
+        self._engines = engines
         self._clock = clock
         self._sleep = sleep
         self._progress = progress
+        self._under_way: dict[str, Lease] = {}
+        self._stopped = False
 
     def apply(self, plan: RecoveryPlan, started_by: str) -> RecoveryReport:
         """Bring the table back, or finish what an interrupted apply of the same plan began.
@@ -94,44 +114,59 @@ class Recovery:
         table that this run did not create. Raises DamagedObjectError, TableExistsError, LeaseHeldError,
         RestoreMismatchError, UnavailableError.
         """
-        target = plan.target
         self._refuse_other_place(plan)
-        lease = take_lease(
-            self._catalog.vault,
-            self._clock,
-            f"recover-{target.account}-{target.region}-{target.name}",
-            started_by,
-        )
-        with holding(lease):
-            return self._apply(plan, started_by, lease)
+        lease = self._take_lease(plan, started_by)
+        self._under_way[lease.name] = lease
+        if self._stopped:
+            lease.give_up()
+        try:
+            with holding(lease):
+                return self._apply(plan, started_by, lease)
+        finally:
+            del self._under_way[lease.name]
+
+    def stop(self) -> None:
+        """From another thread: end what is under way at its next step, and begin nothing more; a rerun continues."""
+        self._stopped = True
+        for lease in list(self._under_way.values()):
+            lease.give_up()
+
+    def _take_lease(self, plan: RecoveryPlan, started_by: str) -> Lease:
+        """Raises LeaseHeldError that says who is at it, since when, and how far they are."""
+        try:
+            return take_lease(self._catalog.vault, self._clock, lease_name(plan.target), started_by)
+        except LeaseHeldError as error:
+            run = running(self._catalog.vault, plan.target)
+            if run is None:
+                raise
+            raise LeaseHeldError(f"{error}: {told(run)}", hint=error.hint) from error
 
     def _apply(self, plan: RecoveryPlan, started_by: str, lease: Lease) -> RecoveryReport:
         vault, table = self._catalog.vault, plan.target.name
         client = self._aws.dynamodb()
-        backup = backup_of(self._catalog, plan)
         run = unfinished_run(vault, plan)
         resumed = run is not None
-        exists = self._own_table_exists(client, plan, run)
+        if run is not None:
+            plan = run.record.plan  # what was begun is what is finished
+        maker = self._engines.making.get(plan.engine)
+        exists = self._own_table_exists(client, plan, run, may_be_unmarked=maker is not None)
+        backup = backup_of(self._catalog, plan) if plan.from_vault else None
         expected = run.record.expected if run else None
-        if run is None or not exists or not run.record.loaded or expected is None:
+        if backup and (run is None or not exists or not run.record.loaded or expected is None):
             expected = self._checked(backup)
-        definition = self._catalog.definition(backup)
+        definition = self._definition(plan)
         if run is None:
             run = start_run(vault, self._clock, plan, started_by)
-        elif not exists:
+        elif not exists and (maker is None or run.record.loaded):
             run.forget()
         if run.record.expected != expected:
             run.note(expected=expected)
-        self._progress.start(table, f"recover {table}", plan.item_count)
-        if not exists:
-            lease.check()
-            self._create(client, run)
-        wait_until_active(client, table, self._sleep)
-        self._make_sure_it_is_marked(client, run)
-        if not run.record.loaded:
-            self._engine.load(Load(self._catalog, backup, run, lease, self._progress))
-            run.note(loaded=True)
-        if not run.record.verified:
+        self._progress.start(table, f"recover {table}", plan.item_count or None)
+        if maker is not None:
+            self._make(maker, run, lease)
+        elif backup is not None:
+            self._load(client, run, lease, backup, exists=exists)
+        if expected is not None and not run.record.verified:
             self._verify(run, lease, expected)
         lease.check()
         if self._intents is not None and not run.record.settled:
@@ -141,13 +176,41 @@ class Recovery:
         return RecoveryReport(
             run_id=run.record.run_id,
             table=table,
-            items_verified=expected.item_count,
+            items_verified=expected.item_count if expected else None,
             started_at=run.record.started_at,
             ended_at=run.record.ended_at or self._clock(),
             resumed=resumed,
             differences=tuple(differences),
             follow_ups=tuple(follow_ups),
         )
+
+    def _make(self, maker: TableEngine, run: Run, lease: Lease) -> None:
+        """A table that AWS makes, data and all."""
+        if not run.record.loaded:
+            lease.check()
+            maker.make(run, lease, self._progress)
+            run.note(loaded=True)
+
+    def _load(
+        self, client: DynamoDBClient, run: Run, lease: Lease, backup: Manifest, *, exists: bool
+    ) -> None:
+        """A table that is made here, and loaded then."""
+        table = run.record.plan.target.name
+        if not exists:
+            lease.check()
+            self._create(client, run)
+        wait_until_active(client, table, self._sleep)
+        self._make_sure_it_is_marked(client, run)
+        if not run.record.loaded:
+            engine = self._engines.loading[run.record.plan.engine]
+            engine.load(Load(self._catalog, backup, run, lease, self._progress))
+            run.note(loaded=True)
+
+    def _definition(self, plan: RecoveryPlan) -> TableDefinition | None:
+        """What the table shall be like, where the vault knows."""
+        if not plan.backup_id:
+            return None
+        return self._catalog.definition(backup_of(self._catalog, plan))
 
     def check(self, plan: RecoveryPlan) -> None:
         """Check every object of a plan's backup, writing nothing. Raises DamagedObjectError."""
@@ -174,8 +237,13 @@ class Recovery:
                 f"{self._aws.account}/{self._aws.region}"
             )
 
-    def _own_table_exists(self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None) -> bool:
-        """Whether the table is there. If so, it must carry the tag of the very run that is being continued."""
+    def _own_table_exists(
+        self, client: DynamoDBClient, plan: RecoveryPlan, run: Run | None, *, may_be_unmarked: bool = False
+    ) -> bool:
+        """Whether the table is there. If so, it must carry the tag of the very run that is being continued.
+
+        ``may_be_unmarked``: what AWS makes is marked only once it is there; whose it is, the engine finds out.
+        """
         table = plan.target.name
         try:
             description = describe_table(client, table)
@@ -190,13 +258,15 @@ class Recovery:
             # Once settled, the tag may be gone already: only the record's last line is missing.
             if owner == run.record.mark or (run.record.settled and owner is None):
                 return True
+            if may_be_unmarked and owner is None and not run.record.loaded:
+                return True
         raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
 
     def _create(self, client: DynamoDBClient, run: Run) -> None:
         plan = run.record.plan
         tags = {**plan.tags, RUN_TAG: run.record.mark}
         try:
-            patient(self._sleep)(create_table, client, plan.create_table, tags)
+            patient(self._sleep)(create_table, client, plan.create_request, tags)
         except AwsError as error:
             if error.code != "ResourceInUseException":
                 raise
@@ -240,7 +310,7 @@ class Recovery:
         run.note(verified=True)
 
     def _settle(
-        self, client: DynamoDBClient, run: Run, wanted: TableDefinition
+        self, client: DynamoDBClient, run: Run, wanted: TableDefinition | None
     ) -> tuple[list[FollowUp], list[str]]:
         """Put the settings on, compare the definitions, and only then let go of the table.
 
@@ -250,8 +320,10 @@ class Recovery:
         table = plan.target.name
         arn = describe_table(client, table)["TableArn"]
         follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
-        found = capture_definition(self._aws, table, self._clock(), surroundings=False, sleep=self._sleep)
-        differences = definition_differences(wanted, plan, found)
+        differences: list[str] = []
+        if wanted is not None:
+            found = capture_definition(self._aws, table, self._clock(), surroundings=False, sleep=self._sleep)
+            differences = definition_differences(wanted, plan, found)
         run.note(settled=True)
         with aws_errors(f"untag table {table}"):
             client.untag_resource(ResourceArn=arn, TagKeys=[RUN_TAG])

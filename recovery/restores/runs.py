@@ -75,8 +75,7 @@ def unfinished_run(vault: Vault, plan: RecoveryPlan) -> Run | None:
         stored = vault.get(info.key)
         record = document(RunRecord, stored)
         theirs = record.plan
-        same = (theirs.target, theirs.source, theirs.backup_id) == (plan.target, plan.source, plan.backup_id)
-        if same and record.ended_at is None:
+        if _what(theirs) == _what(plan) and record.ended_at is None:
             found = Run(vault, record, stored.etag)
     return found
 
@@ -87,6 +86,39 @@ def start_run(vault: Vault, clock: Clock, plan: RecoveryPlan, started_by: str) -
     run_id = f"{_prefix(plan.target).removeprefix(RUNS)}{compact(now)}-{secrets.token_hex(4)}"
     record = RunRecord(run_id=run_id, plan=plan, started_by=started_by, started_at=now)
     return Run(vault, record, vault.put_new(f"{RUNS}{run_id}.json", body_of(record)))
+
+
+def running(vault: Vault, target: TableTarget) -> RunRecord | None:
+    """The newest run into a target that has not ended, whatever it is from."""
+    records = [document(RunRecord, vault.get(info.key)) for info in vault.list(_prefix(target))]
+    return next((record for record in reversed(records) if record.ended_at is None), None)
+
+
+def told(record: RunRecord) -> str:
+    """How far a run is, for whoever else wants to begin it."""
+    plan = record.plan
+    if record.settled:
+        step = "settings are on"
+    elif record.verified:
+        step = "verified, settings are put on"
+    elif record.loaded:
+        step = "loaded, being verified"
+    elif record.operation:
+        step = f"DynamoDB is at it ({record.operation})"
+    else:
+        step = f"{len(record.loaded_files)} files loaded"
+    since = f"since {record.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"recovery of {plan.target.name} by {record.started_by} {since}, {step}"
+
+
+def lease_name(target: TableTarget) -> str:
+    """The lease that whoever brings a table back, or writes into it, holds."""
+    return f"recover-{target.account}-{target.region}-{target.name}"
+
+
+def _what(plan: RecoveryPlan) -> tuple[object, ...]:
+    """What makes two plans the same recovery. The engine is not part of it: the begun one goes on with its own."""
+    return (plan.target, plan.source, plan.backup_id, plan.point.kind, plan.point.id)
 
 
 def _prefix(target: TableTarget) -> str:

@@ -56,6 +56,11 @@ class Lease:
         self._lock = threading.Lock()
         self._lost = self._given_up = False
 
+    @property
+    def name(self) -> str:
+        """What it is for."""
+        return self._record.name
+
     def give_up(self) -> None:
         """From another thread: the work is not wanted any more; ``check`` tells it so."""
         self._given_up = True

@@ -15,9 +15,10 @@ from recovery.backups.engine_scan import ScanEngine, ScanOptions
 from recovery.definitions.definition import capture_definition
 from recovery.intents import IntentStore
 from recovery.progress import NoProgress
+from recovery.restores.engine import RestoreEngineName
 from recovery.restores.engine_write import WriteEngine
-from recovery.restores.plans import RecoveryWish, plan_recovery
-from recovery.restores.restore import Recovery
+from recovery.restores.planning import RecoveryWish, plan_recovery
+from recovery.restores.restore import Engines, Recovery
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
 from recovery.testing.faults import Faults, FaultyVault
@@ -121,7 +122,7 @@ class Process:
             aws=self.aws,
             catalog=self.catalog,
             tables=self.tables,
-            engine=WriteEngine(self.tables, self.sleep, workers=2),
+            engines=Engines({RestoreEngineName.WRITE: WriteEngine(self.tables, self.sleep, workers=2)}),
             clock=self.clock,
             sleep=self.sleep,
             progress=NoProgress(),

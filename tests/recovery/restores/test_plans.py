@@ -165,7 +165,7 @@ def replace_definition(net: Process, backup: Manifest, definition: Any) -> None:
 
 
 def test_what_will_not_come_back_is_said(net: Process, backup: Manifest) -> None:
-    """Settings that could not be read, replicas, and what nobody could look at are warnings of the plan."""
+    """What could not be read at backup is a warning of the plan; what surrounds the table is part of it."""
     definition = net.catalog.definition(backup)
     changed = definition.model_copy(
         update={
@@ -179,11 +179,14 @@ def test_what_will_not_come_back_is_said(net: Process, backup: Manifest) -> None
         }
     )
     replace_definition(net, backup, changed)
-    unread, lost, unknown = net.plan(backup.table.name).warnings
+    plan = net.plan(backup.table.name)
+    unread, unknown = plan.warnings
     assert "ttl" in unread
     assert "access denied" in unread
-    assert "us-east-1" in lost
     assert unknown == "could not be read at backup: alarms"
+    assert plan.surroundings.replicas == Known(value={"Replicas": [{"RegionName": "us-east-1"}]})
+    (left_out,) = [line for line in net.plan(backup.table.name, as_name="copy").warnings if "copy" in line]
+    assert "us-east-1" in left_out
 
 
 def test_an_existing_target_is_seen(net: Process, plain: DynamoDBClient, backup: Manifest) -> None:
