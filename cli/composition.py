@@ -1,10 +1,14 @@
-"""The composition root: the one place where settings become objects. Each is made when first asked for."""
+"""The composition root: the one place where settings become objects. Each is made when first asked for.
+
+What only some commands need is imported there as well, so that `backup run` does not wait for the watcher.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property, partial
 from glob import escape
 from pathlib import Path
@@ -22,26 +26,12 @@ from recovery.clock import utc_now
 from recovery.definitions.definition import capture_definition
 from recovery.definitions.surroundings_alarms import AlarmListing
 from recovery.intents import IntentStore
-from recovery.restores.engine import RestoreEngineName
-from recovery.restores.engine_write import WriteEngine
-from recovery.restores.restore import Engines, Recovery
 from recovery.vault.s3 import S3Vault, StorageOptions, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
 from rules.net import NetParts
-from rules.rulefile import load_rules
-from watcher.archive_athena import AthenaArchive
-from watcher.archive_files import FileArchive
-from watcher.archive_lookup import LookupArchive
-from watcher.archive_s3 import S3Archive
-from watcher.enrichment import VaultFacts
 from watcher.incident_store import IncidentStore
-from watcher.live_tables import AwsTables
-from watcher.notifier_slack import SlackNotifier
 from watcher.outbox import Outbox
-from watcher.pipeline import Pipeline
-from watcher.source_sqs import SqsSource
-from watcher.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +40,16 @@ if TYPE_CHECKING:
     from recovery.backups.engine import BackupEngine
     from recovery.clock import Clock, Sleep
     from recovery.progress import Progress
+    from recovery.restores.planner import Planner
+    from recovery.restores.restore import Recovery
     from recovery.vault.vault import Vault
     from rules.rulefile import LoadedRules
     from watcher.archive_s3 import TrailFilter
     from watcher.archives import Archive
     from watcher.athena_query import AthenaTable
+    from watcher.notifier_slack import SlackNotifier
     from watcher.notifiers import Notifier
+    from watcher.watch import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +64,14 @@ class BackupWish:
     max_rcu: float | None = None
 
 
+class VaultChoice(StrEnum):
+    """Which copy of the vault a command works with. ``auto``: the replica where it is asked for the replica's region."""
+
+    AUTO = "auto"
+    MAIN = "main"
+    REPLICA = "replica"
+
+
 @dataclass
 class Net:
     """All objects of one command, made from the settings."""
@@ -80,10 +82,15 @@ class Net:
     sleep: Sleep = time.sleep
     poll_seconds: int = 20
     extra_notifiers: tuple[Notifier, ...] = field(default=())
+    on_replica: bool = False
 
     @cached_property
     def vault(self) -> Vault:
-        """The vault. Raises UsageError where none is set."""
+        """The vault, or its second copy: then nothing of the first is touched. Raises UsageError where none is set."""
+        if self.on_replica:
+            if self.replica is None:
+                raise UsageError("no replica of the vault is set", hint="Set backup.replica.vault.")
+            return self.replica
         if not self.settings.vault:
             raise UsageError(
                 "no vault is set",
@@ -122,6 +129,8 @@ class Net:
     @cached_property
     def rules(self) -> LoadedRules:
         """The rule files of the settings, with the default pack."""
+        from rules.rulefile import load_rules
+
         return load_rules(self.settings.rules, default_pack=self.settings.default_rules)
 
     @cached_property
@@ -173,6 +182,8 @@ class Net:
             return None
         if not slack.channel:
             raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
+        from watcher.notifier_slack import SlackNotifier
+
         return SlackNotifier(slack.token.get_secret_value(), slack.channel, slack.api_url, sleep=self.sleep)
 
     @cached_property
@@ -181,18 +192,18 @@ class Net:
         notifiers: list[Notifier] = [*self.extra_notifiers, *([self.slack] if self.slack else [])]
         return Outbox(self.incidents, notifiers, self.clock, self.settings.takeover_seconds)
 
+    @cached_property
+    def planner(self) -> Planner:
+        """What makes recovery plans."""
+        from cli.recovery_parts import planner_of
+
+        return planner_of(self)
+
     def recovery(self, progress: Progress) -> Recovery:
         """What applies recovery plans."""
-        return Recovery(
-            aws=self.aws,
-            catalog=self.catalog,
-            tables=self.raw_tables,
-            engines=Engines({RestoreEngineName.WRITE: WriteEngine(self.raw_tables, self.sleep)}),
-            clock=self.clock,
-            sleep=self.sleep,
-            progress=progress,
-            intents=self.intents,
-        )
+        from cli.recovery_parts import recovery_of
+
+        return recovery_of(self, progress)
 
     def watcher(self) -> Watcher:
         """The watcher on the SQS queue. Raises UsageError where no queue or no notifier is set."""
@@ -205,6 +216,12 @@ class Net:
                 "no way to alert anybody is set: the watcher would be silent",
                 hint="Set slack.token and slack.channel (SAFETYNET_SLACK__TOKEN, SAFETYNET_SLACK__CHANNEL).",
             )
+        from watcher.enrichment import VaultFacts
+        from watcher.live_tables import AwsTables
+        from watcher.pipeline import Pipeline
+        from watcher.source_sqs import SqsSource
+        from watcher.watch import Watcher
+
         source = SqsSource(self.aws.sqs(), self.settings.queue_url, self.poll_seconds)
         facts = VaultFacts(self.catalog, self.intents, self.incidents, AwsTables(self.aws))
         pipeline = Pipeline(
@@ -222,20 +239,32 @@ class Net:
         if location.startswith("lookup:"):
             if location != "lookup:":
                 raise UsageError(f"not an archive: {location}", hint="Write lookup: and pass --region.")
+            from watcher.archive_lookup import LookupArchive
+
             return LookupArchive(
                 self.aws.cloudtrail(), self.aws.region, wanted.period, self.clock, self.sleep
             )
+        from watcher.archive_s3 import S3Archive
+
         trail = S3Archive(self.aws.s3(), location, wanted, self.sleep)
         if table is None:
             return trail
+        from watcher.archive_athena import AthenaArchive
+
         return AthenaArchive(self.aws.athena(), trail, table, wanted, self.sleep, net_parts_of(self.settings))
 
 
-def build(config: Path | None, profile: str = "", region: str = "") -> Net:
+def build(
+    config: Path | None, profile: str = "", region: str = "", vault: VaultChoice = VaultChoice.MAIN
+) -> Net:
     """The objects for a command line. Raises UsageError, FileFaultsError, CredentialsError."""
+    settings = load_settings(config)
+    replica = settings.backup.replica
+    named = bool(region) and replica is not None and replica.region == region
     # botocore itself reads AWS_DEFAULT_REGION only; AWS_REGION is what every other AWS tool reads.
     region = region or os.environ.get("AWS_REGION", "")
-    return Net(load_settings(config), Aws(AwsSettings(profile=profile, region=region)))
+    on_replica = vault is VaultChoice.REPLICA or (vault is VaultChoice.AUTO and named)
+    return Net(settings, Aws(AwsSettings(profile=profile, region=region)), on_replica=on_replica)
 
 
 def storage_of(settings: BackupSettings) -> StorageOptions:
@@ -275,6 +304,8 @@ def archives_of(
     region: str = "",
 ) -> list[Archive]:
     """The archives that were named; AWS is set up only if one of them is there. Raises as ``build``."""
+    from watcher.archive_files import FileArchive
+
     local = [not location.startswith(("s3://", "lookup:")) for location in locations]
     if table is not None and not all(location.startswith("s3://") for location in locations):
         raise UsageError("Athena can narrow S3 trails only", hint="Give s3://BUCKET/PREFIX with --athena.")

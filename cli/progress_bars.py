@@ -98,6 +98,10 @@ class ProgressBars:
         done = f"{row.completed:,.0f} items, {size(self._bytes[task])}"
         self._bars.update(bar, done=done, bytes=self._bytes[task], total=total)
 
+    def note(self, text: str) -> None:
+        """A line above the bars, for steps that have no bar."""
+        self._bars.console.print(Text(text))
+
     def finish(self, task: str) -> None:
         """See Progress."""
         with self._lock:

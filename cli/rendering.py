@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType, RenderResult
 
-    from recovery.restores.plans import RecoveryPlan
-    from recovery.restores.restore import RecoveryReport
     from watcher.incidents import Incident
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
@@ -82,60 +80,6 @@ def facts_grid(rows: Sequence[tuple[str, str]]) -> Table:
     for name, value in rows:
         grid.add_row(Text(name), Text(clean(value)))
     return grid
-
-
-def plan_lines(plan: RecoveryPlan, *, replaces: bool = False) -> Table:
-    """A recovery plan as a person has to read it before saying yes."""
-    created = plan.create_table
-    indexes = [
-        index["IndexName"]
-        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-        for index in created.get(kind, [])
-    ]
-    settings = [
-        name.replace("_", " ")
-        for name in type(plan.settings).model_fields
-        if name != "tags" and getattr(getattr(plan.settings, name), "value", None)
-    ]
-    rows = [
-        ("recover", f"{plan.target.name}  in {plan.target.account}/{plan.target.region}"),
-        ("from", f"backup {plan.backup_id}" + ("" if plan.under_own_name else f" of {plan.source.name}")),
-        ("taken", moment(plan.backup_time)),
-        ("loses", _loss(plan)),
-        ("loads", f"{plan.item_count:,} items, {size(plan.data_bytes)}, by BatchWriteItem"),
-        ("creates", f"{str(created['BillingMode']).lower().replace('_', '-')} table"),
-        ("indexes", ", ".join(indexes) or "none"),
-        ("then sets", ", ".join([*settings, *(["tags"] if plan.tags else [])]) or "nothing"),
-        ("checks", "every object's SHA-256 before, item count and content digest after"),
-    ]
-    rows += [("warning", warning) for warning in plan.warnings]
-    if plan.target_exists and replaces:
-        rows.insert(
-            0, ("DELETES", f"table {plan.target.name}, which carries the staging marker, and makes it anew")
-        )
-    elif plan.target_exists:
-        rows.append(("warning", "a table of that name exists: only an interrupted recovery of it goes on"))
-    return facts_grid(rows)
-
-
-def _loss(plan: RecoveryPlan) -> str:
-    if plan.loss_seconds is None:
-        return f"what was written after {moment(plan.backup_time)}"
-    return f"what was written in the {duration(plan.loss_seconds)} before the deletion"
-
-
-def report_lines(report: RecoveryReport) -> Table:
-    """What a recovery came to."""
-    rows = [
-        ("recovered", report.table + (" (continued an interrupted run)" if report.resumed else "")),
-        ("verified", f"{report.items_verified:,} items: count and content digest equal"),
-        ("definition", "equal" if not report.differences else "differs"),
-        ("took", duration(report.seconds)),
-    ]
-    rows += [("differs", difference) for difference in report.differences]
-    for step in report.follow_ups:
-        rows += [("still to do", f"{step.setting}: {step.reason}"), ("", step.command)]
-    return facts_grid(rows)
 
 
 def incidents_list(incidents: Sequence[Incident]) -> Group:

@@ -76,6 +76,24 @@ class BackupSettings(BaseModel):
     replica: ReplicaSettings | None = None
 
 
+class RecoverSettings(BaseModel):
+    """``recover:``. How tables are brought back.
+
+    ``write_units``: a provisioned table takes so many write units at least while it is loaded. ``warm``: an on-demand
+    table is created warm, which costs money. ``bulk_write_units`` and ``bulk_tier`` are StartBulkPutItems'
+    MaxWriteRequestUnits and PerformanceTier. ``aws_backup_role``: the role with which AWS Backup restores.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
+    write_units: Annotated[int, Field(ge=1)] | None = None
+    warm: bool = False
+    bulk_write_units: Annotated[int, Field(ge=1024)] | None = None
+    bulk_tier: Literal["", "STANDARD", "ACCELERATED"] = ""
+    aws_backup_role: str = ""
+
+
 def _span(value: object) -> timedelta:
     """``7d``, ``12h``, ``30m``; a bare number is hours."""
     try:
@@ -123,6 +141,7 @@ class Settings(BaseSettings):
     rules: tuple[Path, ...] = ()
     default_rules: bool = True
     backup: BackupSettings = BackupSettings()
+    recover: RecoverSettings = RecoverSettings()
     staging: StagingSettings | None = None
     schedule: ScheduleSettings = ScheduleSettings()
     intents: IntentSettings = IntentSettings()

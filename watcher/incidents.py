@@ -38,6 +38,7 @@ class NoticeKind(StrEnum):
 
     OPENED = "opened"
     RECOVERING = "recovering"
+    PROGRESS = "progress"
     RECOVERED = "recovered"
     RECOVERY_FAILED = "recovery-failed"
 

@@ -57,6 +57,7 @@ _OPEN_LINES = {
 _FAILED_LINE = "*Open again.* A recovery failed; why is in the thread."
 _NOTICES = {
     NoticeKind.RECOVERING: ("🔄", "Recovery started"),
+    NoticeKind.PROGRESS: ("🔄", "Recovery under way"),
     NoticeKind.RECOVERED: ("✅", "Recovered"),
     NoticeKind.RECOVERY_FAILED: ("❌", "Recovery failed"),
 }

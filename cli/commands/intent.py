@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from cli.composition import build
 from cli.intent_lines import damaged_lines, declared_lines, intent_lines, intents_list
+from cli.moments import parse_time
 from cli.options import Config, Json, Profile, Region
 from cli.rendering import print_json, stderr, stdout
 from recovery.intents import ALWAYS_ALERTING, Declaration
@@ -83,7 +84,7 @@ def declare(
         lasts=_duration(lasts),
         reason=reason,
         operations=tuple(operations or ()),
-        starts=_time(starts) if starts else None,
+        starts=parse_time(starts) if starts else None,
         max_changes=max_changes,
         ticket=ticket,
         session=session,
@@ -176,14 +177,3 @@ def _duration(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _time(text: str) -> datetime:
-    """An ISO 8601 time with its zone. Raises UsageError."""
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError("no zone")  # noqa: TRY301 - one message for both
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"not a time with a zone: {text!r}", hint="Write 2026-11-23T22:00Z.") from error

@@ -1,34 +1,84 @@
-"""``safetynet recover INCIDENT|TABLE``."""
+"""``safetynet recover INCIDENT|TABLE|STACK``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from getpass import getpass
+from typing import Annotated, Any
 
 import typer
 
-from cli.composition import build
+from cli.composition import Net, VaultChoice, build
+from cli.into_existing import recover_into_existing
+from cli.moments import parse_time
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
 from cli.progress_bars import ProgressBars
-from cli.recovering import RecoverOptions, confirm, execute, prepare
-from cli.rendering import plan_lines, print_json, report_lines, require_terminal, stderr, stdout
-from recovery.errors import TableExistsError
-from rules.errors import PartialError
+from cli.recovering import Prepared, RecoverOptions, RecoverOutcome, confirm, execute, prepare
+from cli.recovering_stacks import into_stack as import_into_stack
+from cli.recovering_stacks import secrets_of
+from cli.recovery_lines import outcome_lines, prepared_lines
+from cli.rendering import print_json, require_terminal, stderr, stdout
+from cli.repairing import Account, Confirm, Consent
+from recovery.repairs.into_existing import IntoExisting
+from recovery.restores.engine import RestoreEngineName
+from recovery.restores.points import PointKind
+from recovery.restores.several import NotRecovered, Outcome, refuse_existing
+from recovery.stacks.importing import PreparedImport
+from rules.errors import UsageError
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+SOURCES = (*(kind.value for kind in PointKind), "auto")
 
 
 @app.command(epilog="Example: safetynet recover 20261123T031200Z-shop-prod-orders-1a2b3c4d")
 def recover(
-    target: Annotated[
-        str, typer.Argument(metavar="INCIDENT|TABLE", help="An incident's id, or a table's name.")
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INCIDENT|TABLE|STACK...", help="An incident's id, or names of tables or stacks."
+        ),
     ],
     *,
-    backup: Annotated[str, typer.Option("--backup", help="Backup id; the latest if left out.")] = "",
+    backup: Annotated[
+        str, typer.Option("--backup", help="A backup's id or ARN; the latest of the vault if left out.")
+    ] = "",
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            metavar="|".join(SOURCES),
+            help="Which kind of recovery point; auto takes what loses least.",
+        ),
+    ] = "",
+    at: Annotated[str, typer.Option("--at", help="As of that time, e.g. 2026-11-23T02:00Z.")] = "",
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", min=0, help="With --source auto: nothing slower.")
+    ] = None,
     as_name: Annotated[str, typer.Option("--as", help="Bring it back under another name.")] = "",
+    stack: Annotated[bool, typer.Option("--stack", help="The names are those of stacks.")] = False,
+    into_stack: Annotated[
+        bool, typer.Option("--into-stack", help="Put a recovered table back under its living stack.")
+    ] = False,
+    into_existing: Annotated[
+        IntoExisting | None, typer.Option("--into-existing", help="Write into the table that is there.")
+    ] = None,
+    engine: Annotated[
+        RestoreEngineName | None, typer.Option("--engine", help="How the items get in; by size if left out.")
+    ] = None,
+    defer_indexes: Annotated[
+        bool, typer.Option("--defer-indexes", help="Add global indexes once the items are in.")
+    ] = False,
     elsewhere: Annotated[
         bool, typer.Option("--elsewhere", help="Allow another account or region than the backup's.")
     ] = False,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="ACCOUNT/REGION", help="Where the lost table was.")
+    ] = "",
+    vault: Annotated[
+        VaultChoice, typer.Option("--vault", help="Which copy of the vault; auto is by the region.")
+    ] = VaultChoice.AUTO,
+    confirmed: Confirm = "",
+    account: Account = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -36,35 +86,120 @@ def recover(
     profile: Profile = "",
     region: Region = "",
 ) -> None:
-    """Bring a lost table back from its backup: plan, confirm, create, load, verify, settle.
+    """Bring lost tables, or a whole stack, back: plan, confirm, create, load, verify, settle.
 
-    Running it again continues an interrupted recovery. An existing table is never written to.
+    Running it again continues an interrupted recovery. An existing table is never written to, but with
+    --into-existing and its name and the account's id typed.
     """
-    net = build(config, profile, region)
-    prepared = prepare(net, target, RecoverOptions(backup, as_name, elsewhere))
-    plan = prepared.plan
+    net = build(config, profile, region, vault)
+    if into_existing is not None:
+        consent = Consent(confirmed, account, yes)
+        table = _only(targets, "--into-existing")
+        recover_into_existing(net, table, backup, into_existing, consent, dry_run=dry_run, as_json=as_json)
+        return
+    if into_stack:
+        _into_stack(net, _only(targets, "--into-stack"), dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    options = RecoverOptions(
+        backup_id=backup,
+        as_name=as_name,
+        elsewhere=elsewhere,
+        source=_source(source),
+        at=parse_time(at) if at else None,
+        max_minutes=max_minutes,
+        engine=engine,
+        defer_indexes=defer_indexes,
+        origin=_place(origin),
+        other_region=bool(region),
+        stack=stack,
+    )
+    prepared = prepare(net, targets, options)
     if dry_run and as_json:
-        print_json(plan.model_dump(mode="json"))
+        print_json(prepared.document())
         return
     people = stderr() if as_json else stdout()
-    people.print(plan_lines(plan))
+    people.print(prepared_lines(prepared))
     if dry_run:
         return
-    if plan.target_exists and net.recovery(ProgressBars(stderr())).unfinished(plan) is None:
-        raise TableExistsError(
-            f"table {plan.target.name} exists in {plan.target.account}/{plan.target.region}"
-        )
+    _apply(net, prepared, yes=yes, as_json=as_json)
+
+
+def _apply(net: Net, prepared: Prepared, *, yes: bool, as_json: bool) -> None:
+    refuse_existing(net.recovery(ProgressBars(stderr())), prepared.plans)
+    secrets = secrets_of(prepared.stacks, None if yes else getpass)
     if not yes:
         require_terminal()
-        confirm(plan, lambda question: stderr().input(question))
+        confirm(prepared, lambda question: stderr().input(question))
     with ProgressBars(stderr()) as progress:
-        report = execute(net, prepared, progress)
+        outcome = execute(net, prepared, progress, secrets, progress.note)
     if as_json:
-        print_json(asdict(report) | {"seconds": report.seconds})
-    else:
-        people.print(report_lines(report))
-    if report.follow_ups or report.differences:
-        raise PartialError(
-            f"table {report.table} is back and its items are verified, but not every setting is",
-            hint="Run the commands above." if report.follow_ups else None,
+        print_json(_document(prepared, outcome))
+    elif not prepared.is_one_table or outcome.recovered:
+        stdout().print(outcome_lines(outcome, prepared))
+    outcome.raise_incomplete()
+
+
+def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    people = stderr() if as_json else stdout()
+    if not yes and not dry_run:
+        require_terminal()
+
+    def show(prepared: PreparedImport) -> None:
+        for line in prepared.changes:
+            people.print(line, markup=False)
+        for name in prepared.left_out:
+            people.print(f"not in the template, as it stays at the table: {name}", markup=False)
+
+    def agree(prepared: PreparedImport) -> bool:
+        if dry_run:
+            return False
+        return (
+            yes
+            or stderr().input(f"Type {prepared.stack} to import {table} into it: ").strip() == prepared.stack
         )
+
+    status = import_into_stack(net, table, show, agree)
+    if as_json:
+        print_json({"table": table, "status": status})
+    else:
+        people.print(f"{table} is its stack's again: {status}", markup=False)
+
+
+def _only(targets: list[str], option: str) -> str:
+    if len(targets) != 1:
+        raise UsageError(f"{option} is for one table", hint="Do them one by one.")
+    return targets[0]
+
+
+def _document(prepared: Prepared, outcome: RecoverOutcome) -> Any:
+    tables = [_one(one) for one in outcome.tables]
+    if prepared.is_one_table:
+        return tables[0]
+    return {
+        "targets": list(prepared.targets),
+        "tables": tables,
+        "stacks": [asdict(report) | {"seconds": report.seconds} for report in outcome.stacks],
+        "not_made": {name: str(error) for name, error in outcome.not_made.items()},
+    }
+
+
+def _one(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, NotRecovered):
+        return {"table": outcome.plan.target.name, "error": str(outcome.error), "hint": outcome.error.hint}
+    return asdict(outcome.report) | {"seconds": outcome.report.seconds}
+
+
+def _source(text: str) -> str:
+    if text and text not in SOURCES:
+        raise UsageError(f"not a kind of recovery point: {text!r}", hint=f"One of {', '.join(SOURCES)}.")
+    return text
+
+
+def _place(text: str) -> tuple[str, str] | None:
+    """``123456789012/eu-west-1``. Raises UsageError."""
+    if not text:
+        return None
+    account, slash, region = text.partition("/")
+    if not (account and slash and region):
+        raise UsageError(f"not an account and a region: {text!r}", hint="Write it as --from ACCOUNT/REGION.")
+    return account, region

@@ -7,7 +7,8 @@ import typer
 from cli.composition import Net, build
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
 from cli.progress_bars import ProgressBars
-from cli.rendering import plan_lines, print_json, report_lines, require_terminal, stderr, stdout
+from cli.recovery_lines import plan_lines, report_lines
+from cli.rendering import print_json, require_terminal, stderr, stdout
 from recovery.staging import StagingPlan, apply_staging, plan_staging
 from rules.errors import CancelledError, UsageError
 

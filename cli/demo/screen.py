@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.progress_bars import ProgressBars
-from cli.rendering import plan_lines, report_lines
+from cli.recovery_lines import plan_lines, report_lines
 from watcher.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:

@@ -200,12 +200,15 @@ class Story:
         self._screen.step(
             "The on-call engineer types the command of the message", self.incident.recover_command
         )
-        prepared = prepare(self._net, self.incident.id, RecoverOptions())
+        prepared = prepare(self._net, [self.incident.id], RecoverOptions())
         self.figures.loss_seconds = prepared.plan.loss_seconds or 0.0
         self._screen.plan(prepared.plan)
-        confirm(prepared.plan, ask)
+        confirm(prepared, ask)
         with self._screen.progress() as progress:
-            self.figures.report = execute(self._net, prepared, progress)
+            outcome = execute(self._net, prepared, progress)
+        if not outcome.recovered:
+            outcome.raise_incomplete()
+        self.figures.report = outcome.recovered[0].report
         self._screen.report(self.figures.report)
 
     def _compare(self, before: dict[str, Any]) -> None:
@@ -230,7 +233,7 @@ class Story:
             ("detection to alert", f"{self.figures.alerted_at - self.figures.deleted_at:.2f} s"),
             ("recovery time", duration(report.seconds) if report else "not recovered"),
             ("data loss window", duration(self.figures.loss_seconds)),
-            ("items verified", f"{report.items_verified:,}" if report else "0"),
+            ("items verified", f"{report.items_verified or 0:,}" if report else "0"),
         ]
 
     def _fill(self, table: str, rows: Iterable[dict[str, Any]]) -> int:

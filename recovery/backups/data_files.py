@@ -170,8 +170,11 @@ class DataFileWriter:
 
 def lines_of(items: Sequence[bytes | msgspec.Raw], *, compact: bool = False) -> bytes:
     """Items as the lines of a data file, each with its end. ``compact`` as in ``DataFileWriter.write``."""
-    # A join takes the raw items as they are: no copy of each.
-    lines = LINE_START + BETWEEN_LINES.join(items) + LINE_END
+    # A join takes the raw items as they are: no copy of each, and none of the whole for its ends.
+    ends = [*items]
+    ends[0] = LINE_START + bytes(ends[0])
+    ends[-1] = bytes(ends[-1]) + LINE_END
+    lines = BETWEEN_LINES.join(ends)
     if not compact and lines.count(b"\n") != len(items):
         # JSON may hold line ends between its tokens; DynamoDB writes none, but the format depends on it.
         lines = b"".join([b"%b%b%b" % (LINE_START, _one_line(item), LINE_END) for item in items])

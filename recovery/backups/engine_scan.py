@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENTS_A_CORE = 2
 MAX_SEGMENTS = 6
+# More than all that a segment holds of its pages at a time.
+KEPT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class ScanEngine:
             item_bytes=definition.size_bytes_estimate / max(1, definition.item_count_estimate),
             consistent=self._options.consistent,
         )
+        _keep_freed_memory()
         parts = side_by_side(
             run.record.segments,
             lambda number, stop: _SegmentCopy(scan, run, self._options.files, lease, progress).copy(
@@ -175,6 +178,15 @@ class ScanEngine:
             started=run.record.started_at,
             ended=ended,
         )
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc use the memory of one page for the next one, and not give it back to the kernel in between.
+
+    It learns from the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD). Nobody writes into this one,
+    so it takes no memory; to another C library it means nothing.
+    """
+    bytearray(KEPT_BYTES)
 
 
 @dataclass(slots=True)

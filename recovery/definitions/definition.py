@@ -3,7 +3,7 @@
 ``create_table`` is a CreateTable request (API reference, 'CreateTable') without the settings that are put
 on after the data is in; those are in ``settings``, each with its third state: what could not be read is
 ``unknown`` with the reason, never mistaken for absent. ``surroundings`` has in the same way what belongs to
-the table elsewhere, which is not put back yet.
+the table elsewhere. What puts all of it back is ``putting_back``.
 """
 
 from __future__ import annotations
@@ -88,9 +88,14 @@ class TableDefinition(BaseModel):
         }
 
     @property
-    def not_put_back(self) -> list[str]:
-        """What a recovery leaves to people, in plain words: ``auto scaling``, ``alarms``."""
+    def surrounded_by(self) -> list[str]:
+        """What surrounds the table, in plain words: ``auto scaling``, ``alarms``."""
         return self.surroundings.in_words(self.create_table)
+
+    @property
+    def not_put_back(self) -> list[str]:
+        """The same; a copy goes without it."""
+        return self.surrounded_by
 
     @property
     def tags(self) -> dict[str, str]:
@@ -176,20 +181,22 @@ def read_settings(
     return Settings(
         stream=Known(value=dict(stream) if stream.get("StreamEnabled") else None),
         deletion_protection=Known(value=description.get("DeletionProtectionEnabled", False)),
-        ttl=reading("time to live", lambda: _ttl(dynamodb, table), fatal=gone),
-        pitr=reading("point-in-time recovery", lambda: _pitr(dynamodb, table), fatal=gone),
+        ttl=reading("time to live", lambda: ttl_of(dynamodb, table), fatal=gone),
+        pitr=reading("point-in-time recovery", lambda: pitr_of(dynamodb, table), fatal=gone),
         tags=reading("tags", lambda: read_tags(client, arn, sleep), fatal=gone),
         resource_policy=reading("the resource policy", lambda: resource_policy(dynamodb, arn), fatal=gone),
     )
 
 
-def _ttl(dynamodb: Reader, table: str) -> object:
+def ttl_of(dynamodb: Reader, table: str) -> object:
+    """``{"AttributeName": ...}`` (DescribeTimeToLive), None where it is off."""
     answer = dynamodb.ask("describe_time_to_live", TableName=table)["TimeToLiveDescription"]
     enabled = answer.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
     return {"AttributeName": answer["AttributeName"]} if enabled else None
 
 
-def _pitr(dynamodb: Reader, table: str) -> object:
+def pitr_of(dynamodb: Reader, table: str) -> object:
+    """The PointInTimeRecoverySpecification (DescribeContinuousBackups), None where it is off."""
     answer = dynamodb.ask("describe_continuous_backups", TableName=table)["ContinuousBackupsDescription"]
     description = answer.get("PointInTimeRecoveryDescription", {})
     if description.get("PointInTimeRecoveryStatus") != "ENABLED":

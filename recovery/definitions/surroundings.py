@@ -1,4 +1,4 @@
-"""What belongs to a table and is not part of it: noted down with each backup, put back by hand for now."""
+"""What belongs to a table and is not part of it: noted down with each backup, put back after a recovery."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ NOT_ASKED = NotKnown(reason="nobody asked for it")
 class Surroundings(BaseModel):
     """Each in the shape of the call that would put it back, or that described it.
 
-    A document of an earlier version has none of this.
+    A document of an earlier version has none of this. ``stack`` is not put back by a call: a table gets into its
+    stack again by an import. ``encryption_key`` tells whose the key in the CreateTable request is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

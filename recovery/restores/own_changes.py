@@ -13,19 +13,26 @@ if TYPE_CHECKING:
     from recovery.intents import IntentStore
     from recovery.restores.plans import RecoveryPlan
 
-LASTS = timedelta(hours=1)
-# What is watched of the calls that put a table's settings on again.
-_WATCHED_CALLS = {"ttl": "UpdateTimeToLive", "resource_policy": "PutResourcePolicy"}
+# To fill an index that was left for later takes hours, and what is declared comes after it.
+LASTS = timedelta(hours=8)
+# What is watched of the calls that put a table's settings and surroundings on again. UpdateTable is watched only where
+# it takes something away, which the pass does not; nor does it switch point-in-time recovery off.
+_WATCHED_CALLS = {
+    "ttl": "UpdateTimeToLive",
+    "stream_policy": "PutResourcePolicy",
+    "resource_policy": "PutResourcePolicy",
+}
 
 
 def declare_settings(intents: IntentStore, plan: RecoveryPlan, caller: str) -> None:
     """Declare the watched calls among those that put the plan's settings on, once each. Raises as the vault does."""
-    wanted = [getattr(plan.settings, name) for name in _WATCHED_CALLS]
-    operations = tuple(
+    wanted = {**dict(plan.settings), **dict(plan.surroundings)}
+    calls = [
         call
-        for call, setting in zip(_WATCHED_CALLS.values(), wanted, strict=True)
-        if isinstance(setting, Known) and setting.value
-    )
+        for part, call in _WATCHED_CALLS.items()
+        if isinstance(found := wanted[part], Known) and found.value
+    ]
+    operations = tuple(dict.fromkeys(calls))
     if not operations:
         return
     intents.declare(
@@ -35,7 +42,7 @@ def declare_settings(intents: IntentStore, plan: RecoveryPlan, caller: str) -> N
             by=escape(caller),
             lasts=min(LASTS, intents.longest),
             operations=operations,
-            max_changes=len(operations),
+            max_changes=len(calls),
             reason=f"recovery of {plan.target.name} from backup {plan.backup_id}",
             account=plan.target.account,
             region=plan.target.region,

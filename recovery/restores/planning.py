@@ -45,6 +45,10 @@ class RecoveryWish:
     a target in another account or region than the backup's. ``as_copy``: the new table is no successor but a
     copy, even under the same name elsewhere. ``extra_tags`` are put on the new table. From ``deleted_at`` on
     a table of that name is another one: the latest backup is the latest from before.
+
+    ``source``: a word of PointKind, "auto" for the least loss, "" for the latest backup of the vault. ``at``: as of
+    that time. ``max_minutes`` bounds what "auto" takes. ``engine`` None: the one that fits. ``defer_indexes``: global
+    indexes are added once the items are in. ``fills``: the table will be there, empty.
     """
 
     table: str
@@ -56,6 +60,12 @@ class RecoveryWish:
     as_copy: bool = False
     deleted_at: datetime | None = None
     extra_tags: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+    at: datetime | None = None
+    max_minutes: float | None = None
+    engine: RestoreEngineName | None = None
+    defer_indexes: bool = False
+    fills: bool = False
 
 
 def plan_recovery(aws: Aws, catalog: Catalog, wish: RecoveryWish) -> RecoveryPlan:
@@ -165,7 +175,8 @@ def _plan(
         surroundings=Surroundings.not_asked() if copy else around,
         deleted_at=wish.deleted_at,
         loss_seconds=None if loss is None else max(0.0, loss),
-        target_exists=status not in {None, DELETING},
+        target_exists=status not in {None, DELETING} and not wish.fills,
+        fills=wish.fills,
         warnings=(
             *(_definition_warnings(definition, copy=copy) if definition else ()),
             *(("the lost table is still being deleted: the recovery waits until it is gone",)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.backups.manifest import Manifest, TableIdentity, TableName, UtcTime
-from recovery.definitions.definition import Settings, describe_table
+from recovery.definitions.definition import Known, Settings, describe_table
+from recovery.definitions.putting import Wanted
 from recovery.definitions.surroundings import Surroundings
 from recovery.errors import TableNotFoundError
 from recovery.restores.engine import RestoreEngineName
@@ -58,7 +59,8 @@ class RecoveryPlan(BaseModel):
     verified before; where it is not, the backup is digested while it is checked, and for one that continues another
     ``item_count`` is then an upper bound. ``item_count`` and ``data_bytes`` are 0 where nobody knows.
     ``loss_seconds``: from the moment that is restored to the deletion, None where the time of the deletion is unknown.
-    ``seconds`` and ``dollars`` are estimates. ``afterwards``: what the table's stack needs, a line each.
+    ``seconds`` and ``dollars`` are estimates. ``fills``: the table is there by then, empty, for its stack has made it.
+    ``afterwards``: what the table's stack needs, a line each.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +91,7 @@ class RecoveryPlan(BaseModel):
     deleted_at: UtcTime | None = None
     loss_seconds: float | None = None
     target_exists: bool
+    fills: bool = False
     warnings: tuple[str, ...] = ()
     afterwards: tuple[str, ...] = ()
 
@@ -110,6 +113,18 @@ class RecoveryPlan(BaseModel):
             self.target.region,
             self.target.name,
         )
+
+
+def wanted_of(plan: RecoveryPlan) -> Wanted:
+    """What the settings pass is to put on the plan's table."""
+    tags = Known(value=plan.tags)
+    return Wanted(
+        table=plan.target.name,
+        create_table=plan.create_table,
+        settings=plan.settings.model_copy(update={"tags": tags}),
+        surroundings=plan.surroundings,
+        source=plan.source,
+    )
 
 
 def without(settings: Settings, names: tuple[str, ...]) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 from recovery.aws import aws_errors
@@ -11,7 +12,8 @@ from recovery.backups.digest import ContentDigest
 from recovery.backups.engine_scan import TableScan, segments_for
 from recovery.backups.verification import known_content
 from recovery.definitions.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
-from recovery.definitions.table_settings import create_table, put_settings, wait_until_active, wait_until_gone
+from recovery.definitions.putting_back import put_back
+from recovery.definitions.table_settings import create_table, wait_until_active, wait_until_gone
 from recovery.errors import (
     AwsError,
     LeaseHeldError,
@@ -22,7 +24,7 @@ from recovery.errors import (
 from recovery.pacing import patient
 from recovery.restores.engine import Load
 from recovery.restores.own_changes import declare_settings
-from recovery.restores.plans import DELETING, backup_of, table_exists
+from recovery.restores.plans import DELETING, backup_of, table_exists, wanted_of
 from recovery.restores.runs import lease_name, running, start_run, told, unfinished_run
 from recovery.threads import side_by_side
 from recovery.vault.leases import holding, take_lease
@@ -31,7 +33,6 @@ from rules.errors import UnsafeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from threading import Event
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -171,7 +172,7 @@ class Recovery:
         lease.check()
         if self._intents is not None and not run.record.settled:
             declare_settings(self._intents, plan, started_by)
-        follow_ups, differences = self._settle(client, run, definition)
+        follow_ups, differences = self._settle(client, run, lease, definition)
         self._progress.finish(table)
         return RecoveryReport(
             run_id=run.record.run_id,
@@ -260,7 +261,14 @@ class Recovery:
                 return True
             if may_be_unmarked and owner is None and not run.record.loaded:
                 return True
+        if plan.fills and self._is_empty(table):
+            return True
         raise TableExistsError(f"table {table} exists in {plan.target.account}/{plan.target.region}")
+
+    def _is_empty(self, table: str) -> bool:
+        """Whether there is no item: a stack has just made the table, and it may be filled."""
+        scan = TableScan(self._tables, table, self._sleep)
+        return not any(page.items for page in scan.pages((0, 1), Event()))
 
     def _create(self, client: DynamoDBClient, run: Run) -> None:
         plan = run.record.plan
@@ -310,7 +318,7 @@ class Recovery:
         run.note(verified=True)
 
     def _settle(
-        self, client: DynamoDBClient, run: Run, wanted: TableDefinition | None
+        self, client: DynamoDBClient, run: Run, lease: Lease, wanted: TableDefinition | None
     ) -> tuple[list[FollowUp], list[str]]:
         """Put the settings on, compare the definitions, and only then let go of the table.
 
@@ -319,7 +327,9 @@ class Recovery:
         plan = run.record.plan
         table = plan.target.name
         arn = describe_table(client, table)["TableArn"]
-        follow_ups = put_settings(client, table, arn, plan.settings, self._sleep)
+        follow_ups: list[FollowUp] = []
+        if plan.create_table:
+            follow_ups = put_back(self._aws, wanted_of(plan), self._sleep, lease.check)
         differences: list[str] = []
         if wanted is not None:
             found = capture_definition(self._aws, table, self._clock(), surroundings=False, sleep=self._sleep)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from recovery.definitions.reader import Reader
-from recovery.definitions.readings import Known, reading
+from recovery.definitions.readings import Known, NotKnown, reading
 from recovery.definitions.surroundings_stack import NOT_OF_THE_STACK, TABLE_TYPES
 from recovery.errors import AwsError
 from recovery.stacks.documents import (
@@ -32,6 +32,9 @@ _MASK = "****"
 # From here on a stack is no longer, or not yet, what it is when all is well. What was captured before counts.
 _NOT_THERE = frozenset({"DELETE_COMPLETE", "DELETE_FAILED", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 
+# Only a template with such a word in it is another one once CloudFormation has processed it.
+_MACROS = ("Transform", "Fn::ForEach")
+
 _NOT_HERE = "Is it in this account and region? Pass --profile and --region."
 
 
@@ -43,6 +46,7 @@ def capture_stack(aws: Aws, stack_name: str, now: UtcTime, sleep: Sleep = time.s
     stack = _live_stack(Reader(aws.cloudformation(), sleep), stack_name)
     stacks = Reader(aws.reader("cloudformation"), sleep)
     stack_id: str = stack["StackId"]
+    template = reading("the template", lambda: _template(stacks, stack_id, "Original"))
     outputs = tuple(map(_output, stack.get("Outputs") or ()))
     declared = reading("the parameters' declarations", lambda: _hidden(stacks, stack_id))
     hidden: list[str] = (declared.value if isinstance(declared, Known) else None) or []
@@ -56,7 +60,8 @@ def capture_stack(aws: Aws, stack_name: str, now: UtcTime, sleep: Sleep = time.s
         updated=stack.get("LastUpdatedTime"),
         captured=now,
         description=stack.get("Description") or "",
-        template=reading("the template", lambda: _template(stacks, stack_id)),
+        template=template,
+        processed=reading("the processed template", lambda: _processed(stacks, stack_id, template)),
         parameters=tuple(_parameter(parameter, hidden) for parameter in stack.get("Parameters") or ()),
         tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags") or ()},
         outputs=outputs,
@@ -108,9 +113,18 @@ def _nested(stacks: Reader, stack: str) -> str | None:
 
 
 def _live_stack(stacks: Reader, stack: str) -> dict[str, Any]:
-    """DescribeStacks of one stack, by its name: an ARN finds deleted stacks, too, a name never does.
+    """A stack whose deletion has not begun. Raises NotFoundError."""
+    described = described_stack(stacks, stack)
+    if described["StackStatus"] in _NOT_THERE:
+        raise NotFoundError(f"stack {stack} is in state {described['StackStatus']}")
+    return described
 
-    One emulator even creates the tables of a deleted stack again when it is described.
+
+def described_stack(stacks: Reader, stack: str) -> dict[str, Any]:
+    """DescribeStacks of one stack in whatever state. Raises NotFoundError.
+
+    By its name: an ARN finds deleted stacks, too, a name never does. One emulator even creates the tables of a
+    deleted stack again when it is described.
     """
     name = stack_name_of(stack)
     try:
@@ -122,9 +136,17 @@ def _live_stack(stacks: Reader, stack: str) -> dict[str, Any]:
     described = dict(found[0]) if found else {}
     if not described or (stack != name and described["StackId"] != stack):
         raise NotFoundError(f"no stack {stack}", hint=_NOT_HERE)
-    if described["StackStatus"] in _NOT_THERE:
-        raise NotFoundError(f"stack {stack} is in state {described['StackStatus']}")
     return described
+
+
+def resources_of(stacks: Reader, stack_id: str) -> list[StackResource]:
+    """All that a stack lists, whatever its status."""
+    return list(_resources(stacks, stack_id))
+
+
+def template_of(stacks: Reader, stack_id: str, *, processed: bool = False) -> str:
+    """The template of a live stack, as captures hold it: as it was submitted, or as macros left it."""
+    return _template(stacks, stack_id, "Processed" if processed else "Original")
 
 
 def _hidden(stacks: Reader, stack_id: str) -> list[str]:
@@ -148,8 +170,16 @@ def _output(described: dict[str, Any]) -> StackOutput:
     )
 
 
-def _template(stacks: Reader, stack_id: str) -> str:
-    body = stacks.ask("get_template", StackName=stack_id, TemplateStage="Original")["TemplateBody"]
+def _processed(stacks: Reader, stack_id: str, template: Known | NotKnown) -> str | None:
+    """What macros made of the template; None where none ran over it."""
+    original = template.value if isinstance(template, Known) else None
+    if original is None or not any(word in original for word in _MACROS):
+        return None
+    return _template(stacks, stack_id, "Processed")
+
+
+def _template(stacks: Reader, stack_id: str, stage: str) -> str:
+    body = stacks.ask("get_template", StackName=stack_id, TemplateStage=stage)["TemplateBody"]
     # botocore parses what is JSON, and leaves alone what is YAML.
     return body if isinstance(body, str) else json.dumps(body, indent=1, ensure_ascii=False)
 

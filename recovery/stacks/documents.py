@@ -1,11 +1,13 @@
 """CloudFormation stacks in the vault: what it takes to create one again, at the time of a capture.
 
 Captures lie at ``stacks/<account>/<region>/<stack>/<time>.json``; a stack that has not changed is not stored again.
-What a stack is made of is read in ``stacks_capture``.
+What a stack is made of is read in ``capture``. Beside the captures lie, under ``templates/``, templates that are too
+long to be sent in a request.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -70,8 +72,9 @@ class StackResource(_Part):
 class StackCapture(_Part):
     """A stack as of ``captured``. What could not be read is unknown with the reason.
 
-    ``template`` is its text as it was submitted (JSON spelled anew), ``policy`` the text of the stack policy,
-    ``imported_by`` the stacks that import each export, ``resources`` a list of what ``StackResource`` holds.
+    ``template`` is its text as it was submitted (JSON spelled anew), ``processed`` what macros made of it (known to
+    be absent where there are none), ``policy`` the text of the stack policy, ``imported_by`` the stacks that import
+    each export, ``resources`` a list of what ``StackResource`` holds.
     """
 
     format_version: Literal[1] = 1
@@ -85,6 +88,7 @@ class StackCapture(_Part):
     captured: UtcTime
     description: str = ""
     template: Setting
+    processed: Setting = Known()
     parameters: tuple[StackParameter, ...] = ()
     tags: dict[str, str] = {}
     outputs: tuple[StackOutput, ...] = ()
@@ -136,6 +140,11 @@ class StackCapture(_Part):
         resources = (StackResource.model_validate(resource) for resource in found or ())
         return (resource for resource in resources if resource.status not in NOT_OF_THE_STACK)
 
+    @property
+    def own_resources(self) -> tuple[StackResource, ...]:
+        """All that is the stack's, empty where the resources are unknown."""
+        return tuple(self._own())
+
 
 def store_stack(vault: Vault, capture: StackCapture) -> str:
     """Keep a capture; its key, or that of the newest one where nothing has changed since.
@@ -165,6 +174,18 @@ def latest_stack(
     raise NotFoundError(f"no capture of the stack {name} of {account}/{region} is in the vault")
 
 
+def store_template(vault: Vault, account: str, region: str, stack: str, body: bytes) -> str:
+    """Keep a template for CloudFormation to read; its key. The same body twice is one object."""
+    key = f"{_folder(account, region, stack)}templates/{hashlib.sha256(body).hexdigest()}.json"
+    vault.put_new(key, body)
+    return key
+
+
+def captures_of(vault: Vault, account: str, region: str, stack: str) -> Iterator[StackCapture]:
+    """Every capture of a stack, by its name or ARN, newest first; one that is damaged is said and passed over."""
+    return _captures(vault, _folder(account, region, stack_name_of(stack)))
+
+
 def stack_name_of(stack: str) -> str:
     """The name in a name or an ARN (``arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID``). Raises UsageError."""
     name = stack.split("/")[1] if stack.startswith("arn:") and "/" in stack else stack
@@ -181,17 +202,21 @@ def _folder(account: str, region: str, name: str) -> str:
 
 def _captures(vault: Vault, folder: str) -> Iterator[StackCapture]:
     """Newest first; one that is damaged is said and passed over, for an older one is better than none."""
-    for key in sorted((info.key for info in vault.list(folder)), reverse=True):
+    keys = (info.key for info in vault.list(folder) if "/" not in info.key.removeprefix(folder))
+    for key in sorted(keys, reverse=True):
         try:
-            yield _read(vault, key)
+            yield read_capture(vault, key)
         except ObjectNotFoundError:
             continue  # removed since it was listed
         except DamagedObjectError as error:
             log.warning("a capture is passed over: %s", error)
 
 
-def _read(vault: Vault, key: str) -> StackCapture:
-    """Raises ObjectNotFoundError; DamagedObjectError, too, for a document that was copied to another place."""
+def read_capture(vault: Vault, key: str) -> StackCapture:
+    """The capture of that key in the vault.
+
+    Raises ObjectNotFoundError; DamagedObjectError, too, for a document that was copied to another place.
+    """
     capture = document(StackCapture, vault.get(key))
     if capture.key != key:
         raise DamagedObjectError(key, f"says that it is {capture.key}")

@@ -1,4 +1,4 @@
-"""``safetynet rules backtest`` as people type it, each in a process of its own."""
+"""``safetynet rules backtest`` as people type it; where it reads in several processes, it has one of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.running import COMMAND, Shell, shell_for
+from tests.cli.running import COMMAND, QuickShell, Shell, shell_for
 from tests.rules.backtesting import deletion, description, trail_file
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def shell(tmp_path: Path) -> Shell:
     (folder / "a.json.gz").write_bytes(gzip.compress(CONTENT))
     (tmp_path / "old.yaml").write_text(RULES.format(id="preview", prefix="preview-"), encoding="utf-8")
     (tmp_path / "new.yaml").write_text(RULES.format(id="all", prefix="shop-"), encoding="utf-8")
-    return Shell({}, tmp_path)
+    return QuickShell({}, tmp_path)
 
 
 def test_what_would_have_alerted(shell: Shell) -> None:
-    """Alerts with who, what and why; what was quiet, by rule; without any setting or AWS."""
-    done = shell.run("rules", "backtest", "trail", "--rules", "old.yaml")
+    """Alerts with who, what and why; what was quiet, by rule; without any setting or AWS, in a process of its own."""
+    done = Shell(shell.exports, shell.folder).run("rules", "backtest", "trail", "--rules", "old.yaml")
     assert done.code == 0, done.err
     assert "1 would have alerted: 1 critical" in done.out
     assert "3 would have been quiet: preview 3" in done.out

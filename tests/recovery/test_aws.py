@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import inspect
 import socket
+import socketserver
+import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
@@ -15,6 +20,7 @@ from recovery.aws import Aws, AwsSettings, aws_errors, error_code, translated
 from recovery.errors import AwsError, CredentialsError, TableNotFoundError, VaultNotFoundError
 from recovery.testing.embedded_aws import ACCOUNT, EmbeddedEndpoint
 from recovery.testing.faults import Faults
+from recovery.vault.s3 import S3Vault
 from recovery.wire import RawTables
 from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError, UnsafeError, UsageError
 from tests.recovery.recovering import make_table
@@ -279,3 +285,49 @@ def test_a_damaged_raw_answer_is_read_again(endpoint: EmbeddedEndpoint, plain: A
     page = RawTables(aws).scan_page(table, segment=0, segments=1, start_key=b"", consistent=True)
     assert [bytes(item) for item in page.items] == [b'{"pk": {"S": "a"}}']
     assert faults.calls == ["Scan", "Scan"]
+
+
+def test_a_part_is_hashed_for_s3_once(net: Process) -> None:
+    """What is signed at http is the checksum's header, which S3 compares with the body, and not the body again."""
+    sent: list[dict[str, bytes]] = []
+    client = net.aws.s3()
+    client.meta.events.register(
+        "before-send.s3.PutObject", lambda request, **_: sent.append(dict(request.headers))
+    )
+    client.create_bucket(Bucket="hashed-once", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    S3Vault(client, "hashed-once").put("data/one", b"packed")
+    assert sent[0]["x-amz-checksum-sha256"] == base64.b64encode(hashlib.sha256(b"packed").digest())
+    assert sent[0]["X-Amz-Content-SHA256"] == b"UNSIGNED-PAYLOAD"
+    assert b"x-amz-checksum-sha256" in sent[0]["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [
+        (b"Content-Length: 9999\r\n\r\n{", 3),
+        (b"Transfer-Encoding: chunked\r\n\r\n99\r\n{", 3),
+        (b"Content-Length: 2\r\nx-amz-crc32: 2745614147\r\n\r\n{}", 1),
+    ],
+    ids=["cut short", "cut chunk", "whole"],
+)
+def test_an_answer_that_is_cut_short_is_asked_for_again(answer: bytes, times: int) -> None:
+    """A page that did not come in whole is never taken: botocore tries again as often as it may."""
+    asked: list[bytes] = []
+
+    class Answering(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.request.recv(1 << 16))
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        tables = RawTables(
+            EmbeddedEndpoint(f"http://127.0.0.1:{server.server_address[1]}").aws(max_attempts=3)
+        )
+        expected = pytest.raises(UnavailableError) if times > 1 else nullcontext()
+        with expected:
+            tables.scan_page("orders", segment=0, segments=1, start_key=b"", consistent=True)
+        server.shutdown()
+        thread.join()
+    assert len(asked) == times

@@ -21,6 +21,7 @@ from rules.patterns import PatternError, compile_pattern
 from rules.rule_tests import prepare_tests, run_test, untested_rules
 from rules.rulefile import load_rules
 from tests.rules.judging import EVENTS, NOW, record
+from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,9 @@ def unless_refused(path: Path, work: Callable[[], ResultT]) -> ResultT | None:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=share(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(FILES)
 def test_any_rule_file(tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]) -> None:

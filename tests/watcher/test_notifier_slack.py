@@ -7,11 +7,13 @@ import logging
 import socket
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import pytest
 import slack_sdk.errors
+import slack_sdk.http_retry.handler
 from slack_sdk.web import SlackResponse
 
 import watcher.notifier_slack
@@ -36,6 +38,12 @@ def slack() -> Iterator[SlackStandIn]:
     """A running stand-in."""
     with SlackStandIn() as standin:
         yield standin
+
+
+@pytest.fixture(autouse=True)
+def _slack_sdk_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """slack-sdk's own handlers, which repeat calls that read, wait seconds in between and cannot be told not to."""
+    monkeypatch.setattr(slack_sdk.http_retry.handler, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from cli.backing_up import Failure, TableWish, back_up, parse_tag, tables_wanted
-from cli.backup_lines import finished_line, summary_lines
 from cli.composition import BackupWish, build
 from cli.json_progress import JsonLines, backup_event
 from cli.options import Config, DryRun, Json, Profile, Region
-from cli.progress_bars import ProgressBars
-from cli.rendering import print_json, stderr, stdout
 from recovery.backups.engine import EngineName
 from rules.errors import UsageError
 
@@ -90,6 +86,8 @@ def run(
     how = BackupWish(engine, incremental, parallel, segments, read_percent, max_rcu)
     names = tables_wanted(net, wish)
     if dry_run:
+        from cli.rendering import print_json, stdout
+
         if as_json:
             print_json({"tables": names})
         else:
@@ -117,6 +115,13 @@ def _with_json_lines(net: Net, names: list[str], how: BackupWish, named_stacks: 
 
 
 def _with_bars(net: Net, names: list[str], how: BackupWish, named_stacks: tuple[str, ...]) -> RunReport:
+    # Machines do without, and start earlier.
+    from rich.text import Text
+
+    from cli.backup_lines import finished_line, summary_lines
+    from cli.progress_bars import ProgressBars
+    from cli.rendering import stderr, stdout
+
     people = stderr()
     with ProgressBars(people) as progress:
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.recovery.backups.test_dynamodump import dump_files, in_folder
 
 from recovery.backups.adoption import Adoption
 from recovery.backups.backup_runs import BackupRunRecord, start_backup_run, unfinished_backup
@@ -21,6 +20,7 @@ from recovery.errors import LeaseHeldError
 from recovery.progress import NoProgress
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.faults import Crash
+from tests.recovery.backups.test_dynamodump import dump_files, in_folder
 from tests.recovery.recovering import START, make_table, some_items
 
 if TYPE_CHECKING:

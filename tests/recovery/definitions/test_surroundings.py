@@ -283,7 +283,7 @@ def test_they_come_back_from_the_vault_as_they_were(net: Process, plain: DynamoD
     net.faults.change_answer("DescribeTable", replica)
     definition = capture_definition(net.aws, table, START)
     assert document(TableDefinition, StoredObject("table.json", body_of(definition), "")) == definition
-    assert "replicas in us-east-1" in definition.not_put_back
+    assert "replicas in us-east-1" in definition.surrounded_by
 
 
 def test_a_definition_of_an_earlier_version(net: Process, plain: DynamoDBClient, table: str) -> None:
@@ -294,7 +294,7 @@ def test_a_definition_of_an_earlier_version(net: Process, plain: DynamoDBClient,
     definition = TableDefinition.model_validate_json(json.dumps(old))
     assert set(definition.unknown) == set(Surroundings.model_fields)
     assert set(definition.unknown.values()) == {"the backup was made by an earlier version"}
-    assert definition.not_put_back == []
+    assert definition.surrounded_by == []
 
 
 def test_nobody_asked(net: Process, plain: DynamoDBClient, table: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from recovery.definitions.readings import Known, NotKnown
 from recovery.stacks.capture import capture_stack, tables_of_stack
 from recovery.stacks.documents import store_stack
+from recovery.stacks.templates import parse_template
 from recovery.testing.memory_vault import MemoryVault
 from rules.errors import AccessDeniedError, NotFoundError
 from tests.recovery.recovering import START, FakeSleep
@@ -118,6 +119,7 @@ def test_everything_of_a_stack(answers: Answers) -> None:
         "captured": "2026-11-23T03:00:00Z",
         "description": "The shop",
         "template": {"state": "known", "value": "Resources:\n  Orders: {}\n"},
+        "processed": {"state": "known", "value": None},
         "parameters": [
             {"key": "Password", "value": None, "resolved": None, "hidden": True},
             {"key": "Declared", "value": None, "resolved": None, "hidden": True},
@@ -155,6 +157,21 @@ def test_everything_of_a_stack(answers: Answers) -> None:
         },
     }
     assert answers.asked("GetTemplate") == [{"StackName": STACK_ID, "TemplateStage": "Original"}]
+
+
+@pytest.mark.parametrize(
+    "original", ["Transform: Mine\nResources: {}\n", '{"Resources": {"Fn::ForEach::T": []}}']
+)
+def test_what_macros_made_of_a_template(answers: Answers, original: str) -> None:
+    """Both stages are kept: the tables that a macro made are found in the processed one only."""
+    made = json.dumps({"Resources": {"Orders": {"Type": TABLE}}})
+    answers.give("GetTemplate", {"TemplateBody": original}, {"TemplateBody": made})
+    found = capture_stack(answers.aws, "shop", START)
+    assert [request["TemplateStage"] for request in answers.asked("GetTemplate")] == ["Original", "Processed"]
+    assert isinstance(found.template, Known)
+    assert isinstance(found.processed, Known)
+    assert parse_template(found.template.value) == parse_template(original)
+    assert parse_template(found.processed.value) == parse_template(made)
 
 
 def test_a_bare_stack(answers: Answers) -> None:

@@ -29,11 +29,13 @@ from rules.rule_tests import given_files, prepare_tests, run_rule_tests
 from rules.rulefile import load_rules, read_rule_text
 from rules.watched import WATCHED_ACTIONS
 from tests.rules.judging import NOW, changed, document, event
+from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.rule_schema import RuleFile
+    from rules.rulefile import LoadedRules
 
 AS_ROLE = document("delete-table-cli-assumed-role")
 
@@ -50,17 +52,22 @@ def drafted(of: ChangeEvent, around: Facts | None = None, **options: str) -> Rul
     )[1]
 
 
-def failures(text: str, folder: Path) -> list[tuple[str, tuple[str, ...]]]:
-    """The tests of a draft that fail, together with the default pack."""
+def written(text: str, folder: Path) -> tuple[LoadedRules, RuleFile]:
+    """A draft in a file, loaded together with the default pack; and the file alone."""
     path = folder / "draft.yaml"
     path.write_text(text, encoding="utf-8")
-    results = run_rule_tests(load_rules([path]), NOW)
+    loaded = load_rules([path])
+    return loaded, loaded.files[-1][1]
+
+
+def failures(loaded: LoadedRules) -> list[tuple[str, tuple[str, ...]]]:
+    """The tests of all files that fail."""
+    results = run_rule_tests(loaded, NOW)
     return [(result.name, result.differences) for result in results if not result.passed]
 
 
-def unnoticed(path: Path) -> list[str]:
+def unnoticed(loaded: LoadedRules, path: Path) -> list[str]:
     """What can be taken out of the rule without a test that notices."""
-    loaded = load_rules([path])
     files = given_files(loaded, [path])
     return [mutant.what for mutant in mutate(loaded, prepare_tests(loaded, files), files, NOW).survivors]
 
@@ -95,9 +102,10 @@ def test_a_draft_passes_its_own_tests(of: ChangeEvent, tags: dict[str, str] | No
     if tags is not None and of.resource.type == "table":
         around = laid_over(around, {"table": {"tags": tags}, "origin": {"stack": "preview-pr-42"}})
     text = draft_rule(of, around, NOW)
-    assert failures(text, tmp_path) == []
-    assert unnoticed(tmp_path / "draft.yaml") == []
-    tests = read_rule_text(text, "d.yaml")[1].tests
+    loaded, draft = written(text, tmp_path)
+    assert failures(loaded) == []
+    assert unnoticed(loaded, tmp_path / "draft.yaml") == []
+    tests = draft.tests
     assert [one.expect.verdict.value for one in tests][:1] == ["intentional"]
     assert {one.expect.verdict.value for one in tests[1:]} == {"suspicious"}
     assert {"another principal is not", "the root user is not"} <= {one.name for one in tests}
@@ -309,7 +317,7 @@ NASTY = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=TEXTS | NASTY, role=TEXTS | NASTY, session=TEXTS | NASTY, owner=TEXTS | NASTY, tag=TEXTS | NASTY)
 def test_strangers_names(name: str, role: str, session: str, owner: str, tag: str, tmp_path: Path) -> None:
     """Whatever stands in an event comes back as the same text, escapes from no comment, and hides nothing."""
@@ -327,10 +335,11 @@ def test_strangers_names(name: str, role: str, session: str, owner: str, tag: st
         return
     assert text.isascii()
     assert all(character == "\n" or character.isprintable() for character in text)
-    (rule,) = read_rule_text(text, "d.yaml")[1].rules
+    loaded, draft = written(text, tmp_path)
+    (rule,) = draft.rules
     assert rule.owner == owner
     assert rule.match["facts"]["actor"]["issuer"] == [issuer["arn"]]
-    assert failures(text, tmp_path) == []
+    assert failures(loaded) == []
 
 
 def test_it_begins_where_it_is_told() -> None:

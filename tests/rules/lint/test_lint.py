@@ -28,6 +28,7 @@ from rules.verdicts import VerdictKind
 from rules.yaml_source import FileFaultsError
 from tests.rules.judging import EVENTS, NOW, PUBLISHED
 from tests.rules.lint.test_lint_implies import FIELD
+from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +210,7 @@ PATHS = st.sampled_from([
 FIELDS = st.dictionaries(PATHS, FIELD, min_size=1, max_size=3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=share(100), deadline=None)
 @given(
     match=FIELDS,
     branches=st.lists(FIELDS, min_size=2, max_size=2) | st.none(),
@@ -237,4 +238,14 @@ def test_whatever_loads_can_be_linted_and_mutated(
     except FileFaultsError:
         return
     assert all(finding.fault.line == 1 for finding in lint(loaded, NOW) if finding.fault.path == str(path))
-    assert all(mutant.what for subject in subjects_of(loaded) for mutant in mutants_of(subject))
+    # Those of the default pack are the same whatever lies beside it: the next test looks at them once.
+    own = [subject for subject in subjects_of(loaded) if not subject.of_default_pack]
+    assert [subject.rule.id for subject in own] == ["r", "same"]
+    assert all(mutant.what for subject in own for mutant in mutants_of(subject))
+
+
+def test_the_default_pack_can_be_mutated() -> None:
+    """The same of the rules that everybody gets."""
+    subjects = subjects_of(load_rules([]))
+    assert subjects
+    assert all(mutant.what for subject in subjects for mutant in mutants_of(subject))

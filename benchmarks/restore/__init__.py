@@ -1,0 +1,1 @@
+"""What a recovery costs: CPU, wall time and memory, beside other tools."""

@@ -1,0 +1,124 @@
+"""What `recover` does about stacks: those it makes again, and those that a recovered table goes back to."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from recovery.restores.plans import backup_of
+from recovery.stacks.documents import latest_stack
+from recovery.stacks.importing import discard_import, execute_import, prepare_import
+from recovery.stacks.planning import plan_stacks
+from recovery.stacks.recreating import recreate_stack
+from recovery.stacks.way_back import WayBackCase, way_back
+from rules.errors import CancelledError, NotFoundError, SafetyNetError, UnsafeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from cli.composition import Net
+    from recovery.restores.plans import RecoveryPlan
+    from recovery.stacks.importing import PreparedImport
+    from recovery.stacks.plans import StackPlan
+    from recovery.stacks.recreating import StackReport
+    from recovery.stacks.way_back import WayBack
+
+SECRET_VARIABLE = "SAFETYNET_PARAMETER_"  # noqa: S105 - the name of a variable, not a secret
+
+
+def has_capture(net: Net, name: str) -> bool:
+    """Whether the vault has a capture of a stack of that name."""
+    try:
+        latest_stack(net.vault, net.aws.account, net.aws.region, name)
+    except (NotFoundError, UsageError):
+        return False
+    return True
+
+
+def plan_stacks_of(net: Net, names: Sequence[str], before: datetime | None) -> tuple[StackPlan, ...]:
+    """The plans of these stacks, in the order in which they are made. Raises NotFoundError without a capture."""
+    if not names:
+        return ()
+    return plan_stacks(net.vault, net.aws, names, before=before, sleep=net.sleep)
+
+
+def make_stack(
+    net: Net, plan: StackPlan, secrets: Mapping[str, str], notes: Callable[[str], None]
+) -> StackReport:
+    """Make a stack around its tables. Raises as ``recreate_stack``."""
+    return recreate_stack(
+        net.aws, net.vault, plan, secrets=secrets, clock=net.clock, sleep=net.sleep, notes=notes
+    )
+
+
+def secrets_of(plans: Sequence[StackPlan], ask: Callable[[str], str] | None) -> dict[str, dict[str, str]]:
+    """By stack, the values of the parameters that CloudFormation never shows: from variables, or asked for.
+
+    Raises UsageError for one that is missing where there is nobody to ask.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for plan in plans:
+        for key in plan.hidden:
+            value = os.environ.get(SECRET_VARIABLE + key)
+            if value is None and ask is not None:
+                value = ask(f"{key}, a hidden parameter of stack {plan.stack}: ")
+            if not value:
+                raise UsageError(
+                    f"stack {plan.stack} needs a value for its hidden parameter {key}",
+                    hint=f"Set the variable {SECRET_VARIABLE}{key}.",
+                )
+            found.setdefault(plan.stack, {})[key] = value
+    return found
+
+
+def with_way_back(net: Net, plan: RecoveryPlan) -> RecoveryPlan:
+    """The same plan with what the table's stack, or whatever made the table, needs afterwards."""
+    try:
+        way = way_back_of(net, plan)
+    except SafetyNetError as error:
+        warning = f"what its stack needs afterwards could not be found out: {error}"
+        return plan.model_copy(update={"warnings": (*plan.warnings, warning)})
+    if way is None:
+        return plan
+    if way.case is WayBackCase.NO_STACK:
+        commands = [step.command for step in way.steps if step.command and "\n" not in step.command]
+        line = f"made with Terraform? {'; or '.join(commands)}"
+        return plan.model_copy(update={"afterwards": (line,)}) if commands else plan
+    lines = [f"{step.text}: {step.command}" if step.command else step.text for step in way.steps]
+    if way.can_import:
+        lines = [f"put it back under stack {way.stack}: safetynet recover {way.table} --into-stack"]
+    return plan.model_copy(update={"afterwards": tuple(lines), "warnings": (*plan.warnings, *way.warnings)})
+
+
+def way_back_of(net: Net, plan: RecoveryPlan) -> WayBack | None:
+    """The table's way back, None where the vault has no definition of it, or it goes to another place."""
+    here = (plan.source.account, plan.source.region) == (plan.target.account, plan.target.region)
+    if not plan.backup_id or not here:
+        return None
+    definition = net.catalog.definition(backup_of(net.catalog, plan))
+    renamed = plan.target.name if plan.target.name != plan.source.name else ""
+    return way_back(net.aws, net.vault, definition, recovered_as=renamed, sleep=net.sleep)
+
+
+def into_stack(
+    net: Net, table: str, show: Callable[[PreparedImport], None], agree: Callable[[PreparedImport], bool]
+) -> str:
+    """Put a recovered table back under its living stack by an import change set; the stack's status afterwards.
+
+    The change set is made and shown, and executed once ``agree`` says so. Raises UnsafeError where there is nothing
+    to import, CancelledError where nobody agreed; then the change set is gone again.
+    """
+    backup = net.catalog.latest(net.aws.account, net.aws.region, table)
+    way = way_back(net.aws, net.vault, net.catalog.definition(backup), sleep=net.sleep)
+    if not way.can_import:
+        raise UnsafeError(
+            f"there is nothing to import: {way.case.value}"
+            + (f" ({'; '.join(step.text for step in way.steps)})" if way.steps else "")
+        )
+    prepared = prepare_import(net.aws, net.vault, way, sleep=net.sleep)
+    show(prepared)
+    if not agree(prepared):
+        discard_import(net.aws, prepared, sleep=net.sleep)
+        raise CancelledError("not confirmed; the change set is deleted, nothing was changed")
+    return execute_import(net.aws, prepared, sleep=net.sleep)
