@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?= --yes
 
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test test-engines test-crash check format lock clean bench-rules bench-backup
+.PHONY: help engines demo test test-engines test-crash check format lock clean bench-rules bench-backup bench-restore
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
@@ -17,6 +17,7 @@ help:
 	@echo "make format  let ruff format and mend what it can"
 	@echo "make bench-rules  events judged a second, beside moto and ministack"
 	@echo "make bench-backup CPU, wall time and memory of a backup, beside dynamodump and a boto3 loop"
+	@echo "make bench-restore CPU, wall time and memory of a recovery, beside dynamodump and batch_writer"
 	@echo "make lock    make the lock files anew from pyproject.toml"
 
 # The two stamps: what the demo needs, and on top of it what the tests and checks need.
@@ -80,6 +81,9 @@ bench-rules: $(VENV)/dev.stamp $(VENV)/ministack.stamp
 
 bench-backup: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $(VENV)/dynamodump.stamp
 	$(BIN)/python -m benchmarks.backup $(BENCH_ARGS)
+
+bench-restore: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $(VENV)/dynamodump.stamp
+	$(BIN)/python -m benchmarks.restore $(BENCH_ARGS)
 
 # uv writes lock files for every platform at once; their hashes are what pip checks at set-up.
 UV_COMPILE = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -74,6 +74,10 @@ class Planner:
         found = gather(self._sources, LostTable(wish.account, wish.region, wish.table, wish.deleted_at))
         choice = self._choice(found, wish)
         point = choice.point
+        if label := found.labels.get(point.id):
+            raise BackupNotFoundError(
+                f"backup {point.id} of table {wish.table} is only in the {label}", hint="Add --vault replica."
+            )
         if point.kind is PointKind.VAULT:
             plan = plan_recovery(self._aws, self._catalog, replace(wish, backup_id=point.id))
             plan = self._with_load(plan, wish)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # These follow a table's own life; a copy under another name, in testing, is better off without them.
 COPY_SETTINGS_LEFT_OUT = ("stream", "pitr", "resource_policy", "deletion_protection")
 RESERVED_TAGS = "aws:"
+CREATING = "CREATING"
 DELETING = "DELETING"
 
 

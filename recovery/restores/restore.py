@@ -24,7 +24,7 @@ from recovery.errors import (
 from recovery.pacing import patient
 from recovery.restores.engine import Load
 from recovery.restores.own_changes import declare_settings
-from recovery.restores.plans import DELETING, backup_of, table_exists, wanted_of
+from recovery.restores.plans import CREATING, DELETING, backup_of, table_exists, wanted_of
 from recovery.restores.runs import lease_name, running, start_run, told, unfinished_run
 from recovery.threads import side_by_side
 from recovery.vault.leases import holding, take_lease
@@ -253,6 +253,9 @@ class Recovery:
         if description["TableStatus"] == DELETING:
             wait_until_gone(table, lambda: not table_exists(self._aws, table), self._sleep)
             return False
+        # The tags of what AWS is still making may not be readable yet; the engine finds out whose it is.
+        if may_be_unmarked and run and run.record.operation and description["TableStatus"] == CREATING:
+            return True
         if run is not None:
             with aws_errors(f"read the tags of table {table}"):
                 owner = read_tags(client, description["TableArn"]).get(RUN_TAG)
