@@ -171,4 +171,4 @@ def _settings(definition: TableDefinition) -> list[str]:
         for name in type(definition.settings).model_fields
         if getattr(getattr(definition.settings, name), "value", None)
     ]
-    return [*found, *definition.not_put_back]
+    return [*found, *definition.surrounded_by]

@@ -93,11 +93,6 @@ class TableDefinition(BaseModel):
         return self.surroundings.in_words(self.create_table)
 
     @property
-    def not_put_back(self) -> list[str]:
-        """The same; a copy goes without it."""
-        return self.surrounded_by
-
-    @property
     def tags(self) -> dict[str, str]:
         """The table's tags, empty where unknown."""
         tags = self.settings.tags

@@ -23,6 +23,8 @@ from recovery.restores.plans import EngineOption
 from rules.errors import SafetyNetError, UnsafeError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recovery.aws import Aws
     from recovery.backups.manifest import Manifest
 
@@ -68,6 +70,7 @@ class LoadFacts:
     create_table: dict[str, Any]
     not_managed: str = ""
     bulk: Offer = NOT_ASKED
+    imports: Offer = Offer(True)
     items_per_second: float | None = None
     max_write_request_units: int | None = None
     bulk_dollars_per_gb: float | None = None
@@ -96,12 +99,21 @@ def load_facts(backup: Manifest, create_table: dict[str, Any], bulk: Offer, **mo
 
 def bulk_offered(aws: Aws) -> Offer:
     """Whether the region has bulk operations (ListBulkOperations, asked once). Writes nothing, does not raise."""
+    return _offered(aws, "bulk loads", lambda: aws.reader("dynamodb").list_bulk_operations(MaxResults=1))
+
+
+def import_offered(aws: Aws) -> Offer:
+    """Whether the endpoint has imports (ListImports, asked once). Writes nothing, does not raise."""
+    return _offered(aws, "imports", lambda: aws.reader("dynamodb").list_imports(PageSize=1))
+
+
+def _offered(aws: Aws, what: str, ask: Callable[[], object]) -> Offer:
     try:
-        with aws_errors("ask for bulk operations"):
-            aws.reader("dynamodb").list_bulk_operations(MaxResults=1)
+        with aws_errors(f"ask for {what}"):
+            ask()
     except AwsError as error:
         if error.code in NO_SUCH_CALL:
-            return Offer(False, f"{aws.region} has no bulk loads")
+            return Offer(False, f"{aws.region} has no {what}")
         return Offer(None, str(error))
     except SafetyNetError as error:
         return Offer(None, str(error))
@@ -121,9 +133,7 @@ def choose_engine(facts: LoadFacts, asked: RestoreEngineName | Literal["auto"] =
         name = RestoreEngineName(asked)
         if name not in _WITH_TABLE_OF_OURS:
             raise UsageError(f"engine {name} restores AWS's own backups, not those of the vault")
-        if options[name].not_offered and not (
-            name is RestoreEngineName.BULK and _bulk_is_only_unknown(facts)
-        ):
+        if options[name].not_offered and not _is_only_unknown(facts, name):
             raise UnsafeError(f"engine {name} cannot be had: {options[name].not_offered}")
         return EngineChoice(name, "asked for", every)
     write = options[RestoreEngineName.WRITE]
@@ -170,13 +180,18 @@ def _import(facts: LoadFacts) -> EngineOption:
         name=RestoreEngineName.IMPORT,
         seconds=IMPORT_START_SECONDS + facts.data_bytes / IMPORT_BYTES_PER_SECOND,
         dollars=round(facts.data_bytes / GB * IMPORT_GB, 2),
-        not_offered=facts.not_managed or why_no_import(facts.create_table),
+        not_offered=facts.not_managed
+        or why_no_import(facts.create_table)
+        or ("" if facts.imports.offered else facts.imports.why or "the region has no imports"),
     )
 
 
-def _bulk_is_only_unknown(facts: LoadFacts) -> bool:
+def _is_only_unknown(facts: LoadFacts, name: RestoreEngineName) -> bool:
     """Whoever asks for it may know better than we do."""
-    return not facts.not_managed and facts.bulk.offered is None
+    if name is RestoreEngineName.BULK:
+        return not facts.not_managed and facts.bulk.offered is None
+    refused = facts.not_managed or why_no_import(facts.create_table)
+    return name is RestoreEngineName.IMPORT and not refused and facts.imports.offered is None
 
 
 def _better(option: EngineOption, write: EngineOption) -> str:

@@ -10,7 +10,14 @@ from recovery.definitions.dry_checks import warnings_for
 from recovery.definitions.load_capacity import for_load
 from recovery.errors import BackupNotFoundError
 from recovery.restores.choosing import PointWish, choose
-from recovery.restores.engine_choice import AUTO, NOT_ASKED, bulk_offered, choose_engine, load_facts
+from recovery.restores.engine_choice import (
+    AUTO,
+    NOT_ASKED,
+    bulk_offered,
+    choose_engine,
+    import_offered,
+    load_facts,
+)
 from recovery.restores.gathering import gather
 from recovery.restores.planning import plan_native, plan_recovery
 from recovery.restores.plans import backup_of, wanted_of
@@ -111,10 +118,12 @@ class Planner:
         )
         if wish.defer_indexes:
             created = without_global_indexes(created)
+        managed = plan.data_bytes >= ASK_FOR_BULK_BYTES or wish.engine is not None
         facts = load_facts(
             backup,
             created,
-            bulk_offered(self._aws) if plan.data_bytes >= ASK_FOR_BULK_BYTES or wish.engine else NOT_ASKED,
+            bulk_offered(self._aws) if managed else NOT_ASKED,
+            imports=import_offered(self._aws) if managed else NOT_ASKED,
             max_write_request_units=self._capacity.bulk_write_units,
         )
         choice = choose_engine(facts, wish.engine or AUTO)

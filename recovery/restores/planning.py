@@ -227,7 +227,7 @@ def _copy_warnings(definition: TableDefinition) -> list[str]:
         for name in COPY_SETTINGS_LEFT_OUT
         if not isinstance(setting := getattr(definition.settings, name), NotKnown) and setting.value
     ]
-    left_out += definition.not_put_back
+    left_out += definition.surrounded_by
     return [f"left out in a copy: {', '.join(left_out)}"] if left_out else []
 
 

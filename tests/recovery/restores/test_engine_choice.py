@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -188,3 +189,18 @@ def test_whether_the_region_has_bulk_loads(managed: Process, loads: ManagedLoads
 def test_an_emulator_without_the_call_has_no_bulk_loads_as_far_as_anybody_knows(net: Process) -> None:
     """Moto fails at it: that is no reason to fail, nor to take it for a yes."""
     assert bulk_offered(net.aws).offered is None
+
+
+@pytest.mark.parametrize("offer", [Offer(False, "no imports"), Offer(None, "access denied")])
+def test_an_import_that_nobody_knows_of_is_not_taken(offer: Offer) -> None:
+    """Where an import would be fastest and the endpoint has none, or does not say, the items are written from here."""
+    slow = {
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "BillingMode": "PROVISIONED",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+    }
+    facts = LoadFacts(1_000_000, 100_000_000, slow, bulk=Offer(False, "no bulk loads"), imports=offer)
+    choice = choose_engine(facts)
+    assert choice.name is RestoreEngineName.WRITE
+    assert offer.why in choice.why
+    assert choose_engine(replace(facts, imports=Offer(True))).name is RestoreEngineName.IMPORT
