@@ -79,6 +79,10 @@ def retained_block(
             properties[name] = value
         elif name == _NAME:
             properties[name] = table
+        elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+            # Replicas and indexes are required where there are any: only what is unknown within each goes.
+            properties[name], gone = _pruned(name, value, known)
+            left_out += gone
         else:
             left_out.append(name)
     needs = kept.pop("DependsOn", None) or []
@@ -87,6 +91,17 @@ def retained_block(
         kept.pop("Condition", None)
     kept |= {"Properties": properties, "DeletionPolicy": RETAIN, "UpdateReplacePolicy": RETAIN}
     return {**kept, **({"DependsOn": depends} if depends else {})}, tuple(left_out)
+
+
+def _pruned(
+    name: str, parts: list[dict[str, Any]], known: References
+) -> tuple[list[dict[str, Any]], list[str]]:
+    kept, gone = [], []
+    for number, part in enumerate(parts):
+        fine = {key: value for key, value in part.items() if _is_known(references(value), known)}
+        gone += [f"{name}[{number}].{key}" for key in part if key not in fine]
+        kept.append(fine)
+    return kept, gone
 
 
 def _is_known(used: References, known: References) -> bool:

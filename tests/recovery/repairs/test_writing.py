@@ -7,6 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.validate import ParamValidator
 
 from recovery.progress import NoProgress
 from recovery.repairs.conditions import MAX_COMPARISONS, MAX_EXPRESSION_BYTES, absent, still
@@ -192,6 +193,29 @@ def test_a_change_between_the_look_and_the_write(net: Process, plain: DynamoDBCl
     net.faults.change_answer("BatchGetItem", lambda _: desk.put(theirs))
     assert desk.take(NEW) is Outcome.REFUSED
     assert desk.item() == theirs
+
+
+def test_requests_are_what_the_service_model_says(net: Process, plain: DynamoDBClient, table: str) -> None:
+    """botocore does not look at the ready-made bodies, so its own model of the service is asked here."""
+    desk = Desk(net, plain, table, EVERY_TYPE)
+    sent: dict[str, Any] = {}
+
+    def look(request: Any, event_name: str, **_: object) -> None:
+        sent[event_name.rsplit(".", 1)[-1]] = json.loads(request.body)
+
+    events: Any = desk.side.items._client.meta.events  # noqa: SLF001 - what goes over the wire
+    events.register_first("before-send.dynamodb", look)
+    try:
+        assert desk.take(NEW) is Outcome.WRITTEN
+        assert desk.take(b"", before=NEW) is Outcome.WRITTEN
+        assert desk.take(NEW, before=b"") is Outcome.WRITTEN
+        desk.side.one(KEY)
+    finally:
+        events.unregister("before-send.dynamodb", look)
+    assert set(sent) == {"PutItem", "DeleteItem", "BatchGetItem"}
+    for operation, body in sent.items():
+        shape = plain.meta.service_model.operation_model(operation).input_shape
+        assert not ParamValidator().validate(body, shape).has_errors(), operation
 
 
 def test_conditions_stay_within_the_limits_of_expressions() -> None:

@@ -213,6 +213,22 @@ def test_a_name_that_another_resource_makes_is_written_out() -> None:
     assert cut.left_out == {"Orders": ("KinesisStreamSpecification",)}
 
 
+def test_what_a_global_table_needs_is_kept() -> None:
+    """Its replicas are required: of each only what refers to another resource waits for the update."""
+    replicas = [
+        {"Region": "eu-west-1", "SSESpecification": {"KMSMasterKeyId": {"Fn::GetAtt": ["Key", "Arn"]}}},
+        {"Region": {"Ref": "AWS::Region"}},
+    ]
+    block = table_block("orders", "AWS::DynamoDB::GlobalTable", Properties={"Replicas": replicas})
+    whole = {"Resources": {"Orders": block, "Key": {"Type": "AWS::KMS::Key"}}}
+    cut = import_template(whole, {"Orders": "orders"})
+    assert cut.template["Resources"]["Orders"]["Properties"]["Replicas"] == [
+        {"Region": "eu-west-1"},
+        {"Region": {"Ref": "AWS::Region"}},
+    ]
+    assert cut.left_out == {"Orders": ("Replicas[0].SSESpecification",)}
+
+
 def test_a_block_put_back_into_another_template() -> None:
     """Parameters that are gone are written out, what else is gone is left out, everything there stays as it is."""
     block = table_block(
