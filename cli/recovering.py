@@ -12,6 +12,7 @@ from recovery.backups.manifest import BACKUPS
 from recovery.restores.planning import RecoveryWish
 from recovery.restores.plans import table_exists
 from recovery.restores.several import NotRecovered, Recovered, recover_tables
+from recovery.stacks.left_to_stacks import left_to_stacks, made_by_stacks
 from recovery.threads import side_by_side
 from rules.errors import (
     CancelledError,
@@ -178,6 +179,12 @@ def prepare(net: Net, targets: Sequence[str], options: RecoverOptions) -> Prepar
         if wishes
         else []
     )
+    if stacks:
+        made = made_by_stacks(net.vault, stacks)
+        plans = [
+            plan.model_copy(update={"surroundings": left_to_stacks(plan.surroundings, made)})
+            for plan in plans
+        ]
     if not stacks:
         plans = [with_way_back(net, plan) for plan in plans]
     return Prepared(tuple(targets), tuple(plans), incident if len(found) == 1 else None, stacks)
@@ -270,6 +277,12 @@ def _carry_out(
         if missing:
             outcome.not_made[stack.stack] = NotFoundError(
                 f"it is made around its tables, and {', '.join(sorted(missing))} is not back"
+            )
+            continue
+        lost = [one for one in prepared.stacks if one.stack in outcome.not_made]
+        if absent := {name for one in lost for name in one.exports} & set(stack.imports):
+            outcome.not_made[stack.stack] = NotFoundError(
+                f"it imports {', '.join(sorted(absent))}, whose stack is not back"
             )
             continue
         try:

@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import HTTPClientError
 from botocore.response import StreamingBody
+from isal import isal_zlib
 
 from recovery.aws import aws_errors
 from rules.errors import UnavailableError
@@ -171,6 +172,10 @@ class _WholeBodies:
         except Exception as error:
             # As botocore has it: whatever else breaks while an answer comes in is worth another try.
             raise HTTPClientError(error=error) from error
+        # botocore compares it, too, but takes the last answer as it is once its retries are used up.
+        expected = answer.headers.get("x-amz-crc32")
+        if expected is not None and str(isal_zlib.crc32(body)) != str(expected):
+            raise HTTPClientError(error="the CRC32 of the answer is not the one in its header")
         return _ReadAnswer(answer, body)
 
     def close(self) -> None:

@@ -196,7 +196,7 @@ def test_a_change_between_the_look_and_the_write(net: Process, plain: DynamoDBCl
 
 
 def test_requests_are_what_the_service_model_says(net: Process, plain: DynamoDBClient, table: str) -> None:
-    """botocore does not look at the ready-made bodies, so its own model of the service is asked here."""
+    """The ready-made bodies pass botocore by, so its own model of the service is asked here."""
     desk = Desk(net, plain, table, EVERY_TYPE)
     sent: dict[str, Any] = {}
 
@@ -214,7 +214,7 @@ def test_requests_are_what_the_service_model_says(net: Process, plain: DynamoDBC
         events.unregister("before-send.dynamodb", look)
     assert set(sent) == {"PutItem", "DeleteItem", "BatchGetItem"}
     for operation, body in sent.items():
-        shape = plain.meta.service_model.operation_model(operation).input_shape
+        shape: Any = plain.meta.service_model.operation_model(operation).input_shape
         assert not ParamValidator().validate(body, shape).has_errors(), operation
 
 
