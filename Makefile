@@ -6,12 +6,11 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?= --yes
 
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test test-thorough test-engines test-crash check format lock clean bench-rules bench-backup bench-restore
+.PHONY: help engines demo test test-engines test-crash check format lock clean bench-rules bench-backup bench-restore
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
 	@echo "make test    the tests"
-	@echo "make test-thorough  the same, each property of rules/ on four times as many examples"
 	@echo "make test-engines  the contract of backup and recovery on moto, ministack and dynalite"
 	@echo "make test-crash    backups killed at random moments, over and over"
 	@echo "make check   ruff, mypy --strict, import contracts"
@@ -37,9 +36,6 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
-
-test-thorough: $(VENV)/dev.stamp
-	SAFETYNET_THOROUGH=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -185,7 +185,7 @@ def prepare(net: Net, targets: Sequence[str], options: RecoverOptions) -> Prepar
             plan.model_copy(update={"surroundings": left_to_stacks(plan.surroundings, made)})
             for plan in plans
         ]
-    if not stacks:
+    else:
         plans = [with_way_back(net, plan) for plan in plans]
     return Prepared(tuple(targets), tuple(plans), incident if len(found) == 1 else None, stacks)
 
@@ -309,7 +309,9 @@ def _carry_out(
 
 def _is_somebody_elses(outcomes: Sequence[Outcome]) -> bool:
     """Somebody else is at it: their recovery has not failed, and ours was none."""
-    return all(isinstance(one, NotRecovered) and isinstance(one.error, LockedError) for one in outcomes)
+    return bool(outcomes) and all(
+        isinstance(one, NotRecovered) and isinstance(one.error, LockedError) for one in outcomes
+    )
 
 
 def _origin(net: Net, table: str, options: RecoverOptions) -> tuple[str, str]:

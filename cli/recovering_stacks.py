@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from recovery.restores.planning import end_of_second
 from recovery.restores.plans import backup_of
 from recovery.stacks.documents import latest_stack
 from recovery.stacks.importing import discard_import, execute_import, prepare_import
@@ -40,7 +41,7 @@ def plan_stacks_of(net: Net, names: Sequence[str], before: datetime | None) -> t
     """The plans of these stacks, in the order in which they are made. Raises NotFoundError without a capture."""
     if not names:
         return ()
-    return plan_stacks(net.vault, net.aws, names, before=before, sleep=net.sleep)
+    return plan_stacks(net.vault, net.aws, names, before=end_of_second(before), sleep=net.sleep)
 
 
 def make_stack(
@@ -101,14 +102,8 @@ def way_back_of(net: Net, plan: RecoveryPlan) -> WayBack | None:
     return way_back(net.aws, net.vault, definition, recovered_as=renamed, sleep=net.sleep)
 
 
-def into_stack(
-    net: Net, table: str, show: Callable[[PreparedImport], None], agree: Callable[[PreparedImport], bool]
-) -> str:
-    """Put a recovered table back under its living stack by an import change set; the stack's status afterwards.
-
-    The change set is made and shown, and executed once ``agree`` says so. Raises UnsafeError where there is nothing
-    to import, CancelledError where nobody agreed; then the change set is gone again.
-    """
+def way_into_stack(net: Net, table: str) -> WayBack:
+    """Where in which living stack a recovered table belongs. Writes nothing. Raises UnsafeError where it cannot go back."""
     backup = net.catalog.latest(net.aws.account, net.aws.region, table)
     way = way_back(net.aws, net.vault, net.catalog.definition(backup), sleep=net.sleep)
     if not way.can_import:
@@ -116,6 +111,17 @@ def into_stack(
             f"there is nothing to import: {way.case.value}"
             + (f" ({'; '.join(step.text for step in way.steps)})" if way.steps else "")
         )
+    return way
+
+
+def into_stack(
+    net: Net, way: WayBack, show: Callable[[PreparedImport], None], agree: Callable[[PreparedImport], bool]
+) -> str:
+    """Put a recovered table back under its living stack by an import change set; the stack's status afterwards.
+
+    The change set is made and shown, and executed once ``agree`` says so. Raises as ``prepare_import``,
+    and CancelledError where nobody agreed; then the change set is gone again.
+    """
     prepared = prepare_import(net.aws, net.vault, way, sleep=net.sleep)
     show(prepared)
     if not agree(prepared):

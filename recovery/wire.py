@@ -84,7 +84,7 @@ class RawTables:
 
     def __init__(self, aws: Aws) -> None:
         # The bodies are made here, so there is nothing for botocore to validate.
-        self._client: Any = _raw_client(aws)
+        self._client: Any = raw_client(aws, ("Scan", "BatchWriteItem"))
 
     def scan_page(
         self,
@@ -114,7 +114,7 @@ class RawTables:
         with aws_errors(f"scan table {table}"):
             response = self._client.scan(TableName=table, **{RAW_BODY: body})
         raw: bytes = response[RAW_BODY]
-        answer = _decoded(_SCAN_DECODER, raw, f"scan table {table}")
+        answer = decoded(_SCAN_DECODER, raw, f"scan table {table}")
         units = answer.ConsumedCapacity.CapacityUnits if answer.ConsumedCapacity else 0.0
         retries = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         return RawPage(
@@ -135,11 +135,15 @@ class RawTables:
         body = b'{"RequestItems":{%b:[{"PutRequest":{"Item":%b}}]}}' % (msgspec.json.encode(table), puts)
         with aws_errors(f"write to table {table}"):
             raw: bytes = self._client.batch_write_item(RequestItems={table: []}, **{RAW_BODY: body})[RAW_BODY]
-        answer = _decoded(_WRITE_DECODER, raw, f"write to table {table}")
+        answer = decoded(_WRITE_DECODER, raw, f"write to table {table}")
         return [request.PutRequest.Item for request in answer.UnprocessedItems.get(table, [])]
 
 
-def _raw_client(aws: Aws) -> DynamoDBClient:
+def raw_client(aws: Aws, operations: Sequence[str]) -> DynamoDBClient:
+    """A client whose calls of these operations take a ready body as RAW_BODY, and give the answer's body as that.
+
+    An answer whose CRC32 is wrong is never given out.
+    """
     # botocore puts its User-Agent together for every request, twice, which is a fifth of what a request costs; one
     # that is given is taken as it is.
     name: str = aws.dynamodb().meta.config.user_agent  # type: ignore[attr-defined]
@@ -148,7 +152,7 @@ def _raw_client(aws: Aws) -> DynamoDBClient:
     client = aws.dynamodb(Config(parameter_validation=False, user_agent=name, user_agent_extra=""))
     endpoint: Any = client._endpoint  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no option for it
     endpoint.http_session = _WholeBodies(endpoint.http_session)
-    for operation in ("Scan", "BatchWriteItem"):
+    for operation in operations:
         client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _keep_body)
         client.meta.events.register(f"before-call.dynamodb.{operation}", _send_body)
         client.meta.events.register(f"before-parse.dynamodb.{operation}", _take_body)
@@ -209,7 +213,7 @@ def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str
 AnswerT = TypeVar("AnswerT")
 
 
-def _decoded(decoder: msgspec.json.Decoder[AnswerT], raw: bytes, doing: str) -> AnswerT:
+def decoded(decoder: msgspec.json.Decoder[AnswerT], raw: bytes, doing: str) -> AnswerT:
     """An answer's outline, the items left raw. Raises UnavailableError for what DynamoDB did not write."""
     try:
         return decoder.decode(raw)

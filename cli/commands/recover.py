@@ -15,10 +15,11 @@ from cli.options import Config, DryRun, Json, Profile, Region, Yes
 from cli.progress_bars import ProgressBars
 from cli.recovering import Prepared, RecoverOptions, RecoverOutcome, confirm, execute, prepare
 from cli.recovering_stacks import into_stack as import_into_stack
-from cli.recovering_stacks import secrets_of
+from cli.recovering_stacks import secrets_of, way_into_stack
 from cli.recovery_lines import outcome_lines, prepared_lines
 from cli.rendering import print_json, require_terminal, stderr, stdout
 from cli.repairing import Account, Confirm, Consent
+from recovery.progress import NoProgress
 from recovery.repairs.into_existing import IntoExisting
 from recovery.restores.engine import RestoreEngineName
 from recovery.restores.points import PointKind
@@ -125,7 +126,7 @@ def recover(
 
 
 def _apply(net: Net, prepared: Prepared, *, yes: bool, as_json: bool) -> None:
-    refuse_existing(net.recovery(ProgressBars(stderr())), prepared.plans)
+    refuse_existing(net.recovery(NoProgress()), prepared.plans)
     secrets = secrets_of(prepared.stacks, None if yes else getpass)
     if not yes:
         require_terminal()
@@ -141,7 +142,15 @@ def _apply(net: Net, prepared: Prepared, *, yes: bool, as_json: bool) -> None:
 
 def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     people = stderr() if as_json else stdout()
-    if not yes and not dry_run:
+    way = way_into_stack(net, table)
+    if dry_run:
+        # Even the change set would be a write.
+        if as_json:
+            print_json(way.model_dump(mode="json"))
+        else:
+            people.print(f"would import {table} into stack {way.stack} as {way.logical_id}", markup=False)
+        return
+    if not yes:
         require_terminal()
 
     def show(prepared: PreparedImport) -> None:
@@ -151,14 +160,12 @@ def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool
             people.print(f"not in the template, as it stays at the table: {name}", markup=False)
 
     def agree(prepared: PreparedImport) -> bool:
-        if dry_run:
-            return False
         return (
             yes
             or stderr().input(f"Type {prepared.stack} to import {table} into it: ").strip() == prepared.stack
         )
 
-    status = import_into_stack(net, table, show, agree)
+    status = import_into_stack(net, way, show, agree)
     if as_json:
         print_json({"table": table, "status": status})
     else:

@@ -6,14 +6,12 @@ serialisation are left out: an item is written back in the very bytes that were 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.config import Config
 
 from recovery.aws import aws_errors
-from recovery.wire import HTTP_OK, RAW_BODY
-from rules.errors import UnavailableError
+from recovery.wire import RAW_BODY, decoded, raw_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +38,13 @@ class _WriteAnswer(msgspec.Struct):
 
 _GET_DECODER = msgspec.json.Decoder(_GetAnswer)
 _WRITE_DECODER = msgspec.json.Decoder(_WriteAnswer)
-AnswerT = TypeVar("AnswerT")
 
 
 class RawItems:
     """Reads and writes single items of tables in one account and region."""
 
     def __init__(self, aws: Aws) -> None:
-        client: Any = aws.dynamodb(Config(parameter_validation=False))
-        for operation in _OPERATIONS:
-            client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _keep_body)
-            client.meta.events.register(f"before-call.dynamodb.{operation}", _send_body)
-            client.meta.events.register(f"before-parse.dynamodb.{operation}", _take_body)
-        self._client = client
+        self._client: Any = raw_client(aws, _OPERATIONS)
 
     def get_batch(self, table: str, keys: Sequence[bytes]) -> tuple[list[msgspec.Raw], list[bytes]]:
         """The items of up to 100 keys (DynamoDB JSON) that are there, and the keys that were not looked at.
@@ -64,7 +56,7 @@ class RawItems:
         body = b'{"RequestItems":{%b:{"ConsistentRead":true,"Keys":[%b]}}}' % (name, b",".join(keys))
         with aws_errors(doing):
             raw: bytes = self._client.batch_get_item(RequestItems={table: {}}, **{RAW_BODY: body})[RAW_BODY]
-        answer = _decoded(_GET_DECODER, raw, doing)
+        answer = decoded(_GET_DECODER, raw, doing)
         left = answer.UnprocessedKeys.get(table)
         return answer.Responses.get(table, []), [bytes(key) for key in left.Keys] if left else []
 
@@ -88,30 +80,4 @@ class RawItems:
         )
         with aws_errors(doing):
             raw: bytes = getattr(self._client, call)(TableName=table, **{RAW_BODY: body})[RAW_BODY]
-        return bytes(_decoded(_WRITE_DECODER, raw, doing).Attributes)
-
-
-def _keep_body(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    context[RAW_BODY] = params.pop(RAW_BODY)
-
-
-def _send_body(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    params["body"] = context[RAW_BODY]
-
-
-def _take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """Gives botocore's parser an empty body. Decoding waits until botocore has compared the CRC32."""
-    if response_dict["status_code"] == HTTP_OK:
-        customized_response_dict[RAW_BODY] = response_dict["body"]
-        response_dict["body"] = b"{}"
-
-
-def _decoded(decoder: msgspec.json.Decoder[AnswerT], raw: bytes, doing: str) -> AnswerT:
-    """An answer's outline, the items left raw. Raises UnavailableError for what DynamoDB did not write."""
-    try:
-        return decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        # The parser's message may quote the body, and that is item content.
-        raise UnavailableError(
-            f"cannot {doing}: the answer is not DynamoDB's", hint="Is there a proxy on the way?"
-        ) from error
+        return bytes(decoded(_WRITE_DECODER, raw, doing).Attributes)

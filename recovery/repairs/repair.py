@@ -33,6 +33,7 @@ from recovery.repairs.reports import report_from, result_from
 from recovery.repairs.sides import BackupSide, TableSide
 from recovery.repairs.store import unfinished_repairs
 from recovery.restores.plans import TableTarget
+from recovery.restores.runs import lease_name
 from recovery.vault.leases import holding, take_lease
 from rules.errors import UnsafeError
 
@@ -142,8 +143,7 @@ class Repairs:
     @contextmanager
     def holding(self, target: TableTarget, started_by: str) -> Iterator[Lease]:
         """The lease of a table: nobody recovers or repairs it meanwhile. Raises LeaseHeldError."""
-        name = f"recover-{target.account}-{target.region}-{target.name}"
-        with holding(take_lease(self.catalog.vault, self.clock, name, started_by)) as lease:
+        with holding(take_lease(self.catalog.vault, self.clock, lease_name(target), started_by)) as lease:
             yield lease
 
     def apply(self, prepared: PreparedRepair, started_by: str) -> RepairReport:

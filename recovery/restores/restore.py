@@ -316,7 +316,11 @@ class Recovery:
             run.forget()
             raise RestoreMismatchError(
                 f"table {table} holds {found.item_count} items with digest {found.digest[:12]}, the backup "
-                f"{expected.item_count} with {expected.digest[:12]}"
+                f"{expected.item_count} with {expected.digest[:12]}",
+                # What DynamoDB has made is not loaded once more: the next run would only compare again.
+                hint=f"Delete table {table} and run the command again."
+                if plan.engine in self._engines.making
+                else None,
             )
         run.note(verified=True)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from recovery.testing.embedded_aws import ACCOUNT
+from tests.watcher.watching import delete_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,3 +133,85 @@ def test_bad_options(desk: Desk, arguments: list[str], code: int, said: str) -> 
     done = desk.shell.run("recover", desk.table, "--as", f"{desk.table}-x", *arguments, "--yes")
     assert (done.code, said in done.err) == (code, True), done.err
     assert f"{desk.table}-x" not in desk.aws.dynamodb().list_tables()["TableNames"]
+
+
+def template(table: str) -> dict[str, Any]:
+    """A stack with a topic and a table of that name."""
+    return {
+        "Resources": {
+            "Topic": {"Type": "AWS::SNS::Topic"},
+            "Orders": {
+                "Type": "AWS::DynamoDB::Table",
+                "DeletionPolicy": "Retain",
+                "Properties": {
+                    "TableName": table,
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                },
+            },
+        }
+    }
+
+
+@pytest.fixture
+def stack(desk: Desk) -> tuple[str, str, Any]:
+    """A stack that was captured with the backup of its table: its name, the table's, CloudFormation."""
+    name, table = f"{desk.table}-stack", f"{desk.table}-owned"
+    stacks: Any = desk.aws.session.client("cloudformation", endpoint_url=desk.aws.endpoint_url)
+    stack_id = stacks.create_stack(StackName=name, TemplateBody=json.dumps(template(table)))["StackId"]
+    # What CloudFormation puts on its tables, and the embedded one does not.
+    owner = {"stack-name": name, "stack-id": stack_id, "logical-id": "Orders"}
+    client: Any = desk.aws.dynamodb()
+    client.tag_resource(
+        ResourceArn=client.describe_table(TableName=table)["Table"]["TableArn"],
+        Tags=[{"Key": f"aws:cloudformation:{key}", "Value": value} for key, value in owner.items()],
+    )
+    desk.backed_up(table)
+    return name, table, stacks
+
+
+def test_a_dry_run_into_a_stack_makes_no_change_set(desk: Desk, stack: tuple[str, str, Any]) -> None:
+    """The stack has lost its table: the dry run says where it would go, and writes nothing."""
+    name, table, stacks = stack
+    without = template(table)
+    del without["Resources"]["Orders"]
+    stacks.update_stack(StackName=name, TemplateBody=json.dumps(without))
+    done = desk.shell.run("recover", table, "--into-stack", "--dry-run")
+    assert done.code == 0, done.err
+    assert done.out.strip() == f"would import {table} into stack {name} as Orders"
+    assert desk.json("recover", table, "--into-stack", "--dry-run")["case"] == "import"
+    assert stacks.list_change_sets(StackName=name)["Summaries"] == []
+    refused = desk.shell.run("recover", desk.table, "--into-stack", "--dry-run")
+    assert (refused.code, "no backup" in refused.err) == (10, True)
+
+
+def test_a_stack_that_could_not_be_made_is_told_in_its_incident(
+    desk: Desk, stack: tuple[str, str, Any]
+) -> None:
+    """No table of it was lost, only the stack; the embedded AWS cannot import: the incident is open again and says why."""
+    name, table, stacks = stack
+    stack_id = stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    stacks.delete_stack(StackName=name)
+    client: Any = desk.aws.dynamodb()
+    if table not in client.list_tables()["TableNames"]:  # the embedded AWS knows no Retain
+        made = template(table)["Resources"]["Orders"]["Properties"]
+        client.create_table(**made)
+    record = json.loads(delete_table(table, eventTime=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    record["source"] = "aws.cloudformation"
+    record["detail"] |= {
+        "eventSource": "cloudformation.amazonaws.com",
+        "eventName": "DeleteStack",
+        "requestParameters": {"stackName": stack_id},
+        "responseElements": None,
+        "resources": [],
+    }
+    desk.send(json.dumps(record))
+    assert desk.shell.run("watch", "--once").code == 0
+    (incident,) = desk.json("incidents", "list")
+    assert incident["subject"]["type"] == "stack"
+    done = desk.shell.run("recover", incident["id"], "--yes")
+    assert done.code not in {0, 2}, done.err
+    shown = desk.json("incidents", "show", incident["id"])
+    assert shown["state"] == "open"
+    assert f"stack {name}: " in shown["timeline"][-1]["what"]

@@ -21,7 +21,6 @@ from rules.patterns import PatternError, compile_pattern
 from rules.rule_tests import prepare_tests, run_test, untested_rules
 from rules.rulefile import load_rules
 from tests.rules.judging import EVENTS, NOW, record
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +117,7 @@ def unless_refused(path: Path, work: Callable[[], ResultT]) -> ResultT | None:
 
 
 @settings(
-    max_examples=share(300),
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

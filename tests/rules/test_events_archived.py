@@ -19,7 +19,6 @@ from rules.screen import may_be_watched
 from tests.rules.judging import EVENTS, NOW, PUBLISHED, document, record, rule
 from tests.rules.test_events_bad_input import JSON, KEYS
 from tests.rules.test_rule_set import RULES, WINDOWS, made
-from tests.rules.thorough import share
 
 NET = NetParts(vault_bucket="example-vault", vault_prefix="net")
 PACK = load_rules([]).rule_set
@@ -72,7 +71,7 @@ def test_published_events() -> None:
         same(path.read_bytes())
 
 
-@settings(max_examples=share(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, min_size=1, max_size=3), st.booleans())
 def test_any_value_anywhere_in_a_record(changes: dict[str, Any], wrapped: bool) -> None:
     """Wrong types, null and nothing are the same to both, also where parts of the identity are null."""
@@ -108,7 +107,7 @@ REQUESTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=share(400), deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(RULES, IDENTITIES, REQUESTS, st.sampled_from(["DeleteTable", "DeleteBackup", None]), st.booleans())
 def test_any_rules(drawn: Any, identity: Any, request: Any, error: str | None, wrapped: bool) -> None:
     """Random rules over nulls, arrays, numbers and objects give the same verdict by either way."""

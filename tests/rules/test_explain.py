@@ -16,7 +16,6 @@ from rules.rule_set import RuleSet
 from rules.verdicts import CompiledRule, RuleState, Severity, VerdictKind
 from rules.windows import Window
 from tests.rules.judging import NOW, changed, event, facts, rule
-from tests.rules.thorough import share
 
 DELETED = changed()
 TAMPERED = event("update-continuous-backups-off")
@@ -279,7 +278,7 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     return RuleSet(rules, {"open": Window(weekly=["mon-sun"]), "shut": Window(cron="0 0 1 1 *", lasts="1m")})
 
 
-@settings(max_examples=share(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     rules=rule_sets(),
     of=EVENTS,

@@ -21,7 +21,6 @@ from rules.rule_json_schema import COMMAND, rule_file_schema, schema_text
 from rules.rulefile import DEFAULT_PACK, load_rules
 from rules.yaml_source import load_yaml
 from tests.rules.judging import NOW, event
-from tests.rules.thorough import share
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(rule_file_schema())
@@ -222,7 +221,7 @@ NODES = st.recursive(
 )
 
 
-@settings(max_examples=share(400), deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(node=NODES)
 def test_what_loads_is_not_flagged(node: Any) -> None:
     """Below `detail` an editor underlines nothing that is a pattern."""

@@ -17,7 +17,6 @@ from rules.rule_set import RuleSet
 from rules.verdicts import CompiledRule, RuleState, VerdictKind, resolve
 from rules.windows import Window
 from tests.rules.judging import NOW, changed, document, event, facts, judge, record, rule
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from rules.events import ChangeEvent
@@ -113,7 +112,7 @@ def made(drawn: list[tuple[VerdictKind, dict[str, Any], Any, tuple[str, ...]]]) 
     ]
 
 
-@settings(max_examples=share(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(RULES, st.sampled_from([*EVENTS, *NULLED]), KNOWN, UNKNOWN)
 def test_the_index_passes_over_nothing(
     drawn: Any, of: Any, known: dict[str, Any], unknown: dict[str, str]

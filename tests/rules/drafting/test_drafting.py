@@ -29,7 +29,6 @@ from rules.rule_tests import given_files, prepare_tests, run_rule_tests
 from rules.rulefile import load_rules, read_rule_text
 from rules.watched import WATCHED_ACTIONS
 from tests.rules.judging import NOW, changed, document, event
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,7 +316,7 @@ NASTY = st.sampled_from(
 )
 
 
-@settings(max_examples=share(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=TEXTS | NASTY, role=TEXTS | NASTY, session=TEXTS | NASTY, owner=TEXTS | NASTY, tag=TEXTS | NASTY)
 def test_strangers_names(name: str, role: str, session: str, owner: str, tag: str, tmp_path: Path) -> None:
     """Whatever stands in an event comes back as the same text, escapes from no comment, and hides nothing."""

@@ -28,7 +28,6 @@ from rules.verdicts import VerdictKind
 from rules.yaml_source import FileFaultsError
 from tests.rules.judging import EVENTS, NOW, PUBLISHED
 from tests.rules.lint.test_lint_implies import FIELD
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,7 +209,7 @@ PATHS = st.sampled_from([
 FIELDS = st.dictionaries(PATHS, FIELD, min_size=1, max_size=3)
 
 
-@settings(max_examples=share(100), deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     match=FIELDS,
     branches=st.lists(FIELDS, min_size=2, max_size=2) | st.none(),

@@ -12,7 +12,6 @@ from rules.errors import PatternError
 from rules.lint.implies import implies
 from rules.patterns import compile_pattern
 from rules.patterns.structure import flatten
-from tests.rules.thorough import share
 
 LETTERS = st.text("abAB*", max_size=4)
 NUMBERS = st.integers(-3, 3)
@@ -57,7 +56,7 @@ def certain(narrow: Any, wide: Any) -> bool:
     return implies(flatten(whole[0]), flatten(whole[1]))
 
 
-@settings(max_examples=share(600), deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(PATTERN | OR, PATTERN | OR, st.lists(EVENT, min_size=1, max_size=8))
 def test_what_is_implied_is_matched(narrow: Any, wide: Any, events: list[dict[str, Any]]) -> None:
     """No event satisfies a pattern and not one that it is said to imply."""
@@ -71,7 +70,7 @@ def test_what_is_implied_is_matched(narrow: Any, wide: Any, events: list[dict[st
             assert second.matches(event) or not first.matches(event)
 
 
-@settings(max_examples=share(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(FIELD, st.lists(VALUES, max_size=2), st.lists(EVENT_VALUE, min_size=1, max_size=8))
 def test_a_field_implies_what_is_built_around_it(
     field: list[Any], more: list[Any], values: list[Any]

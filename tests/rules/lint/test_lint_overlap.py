@@ -16,7 +16,6 @@ from rules.rulefile import load_rules
 from rules.verdicts import VerdictKind
 from tests.rules.judging import NOW
 from tests.rules.lint.test_lint import JUDGED_EVENTS, found
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,7 +226,7 @@ AROUND: list[tuple[ChangeEvent, Facts]] = [
 ]
 
 
-@settings(max_examples=share(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(RULES, RULES)
 def test_what_is_said_of_two_rules_is_so(
     tmp_path_factory: pytest.TempPathFactory, first: dict[str, Any], second: dict[str, Any]

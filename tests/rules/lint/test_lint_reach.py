@@ -17,7 +17,6 @@ from rules.patterns.structure import flatten
 from rules.windows import Window
 from tests.rules.judging import NOW
 from tests.rules.lint.test_lint import JUDGED_EVENTS, of_match, of_rule
-from tests.rules.thorough import share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +147,7 @@ def conditions(path: str) -> st.SearchStrategy[list[Any]]:
 PATTERNS = st.fixed_dictionaries({}, optional={path: conditions(path) for path in TEXTS}).filter(bool)
 
 
-@settings(max_examples=share(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(PATTERNS)
 def test_nothing_that_a_real_event_matches_is_called_dead(pattern: dict[str, Any]) -> None:
     """Whatever pattern over what tells actions apart: if an event at hand matches it, the lint lets it live."""

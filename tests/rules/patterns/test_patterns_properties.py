@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.patterns import Pattern, PatternError, compile_pattern
-from tests.rules.thorough import share
 
 NAMES = st.sampled_from(["a", "b", "c", "a.b", "$or", "", "b.", "é"])
 OPERATORS = st.sampled_from(
@@ -61,7 +60,7 @@ def compiled(pattern: Any) -> Pattern | None:
         return None
 
 
-@settings(max_examples=share(600), deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(pattern=st.one_of(JSON, PATTERN_LIKE), event=JSON)
 def test_any_json_compiles_or_is_refused(pattern: Any, event: Any) -> None:
     """Whatever the pattern, PatternError is all that can happen; whatever the event, the answer is a bool."""
@@ -73,7 +72,7 @@ def test_any_json_compiles_or_is_refused(pattern: Any, event: Any) -> None:
             assert (result.first_failure(event) is None) is verdict
 
 
-@settings(max_examples=share(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(value=SCALARS, others=CONDITIONS)
 def test_more_alternatives_never_match_less(value: Any, others: list[Any]) -> None:
     """Adding alternatives to a field keeps what matched."""
@@ -193,7 +192,7 @@ def slow_match(
     )
 
 
-@settings(max_examples=share(2000), deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(event=EVENTS, fields=st.dictionaries(PATHS, ASKED, min_size=2, max_size=5))
 def test_array_consistency_agrees_with_trying_everything(
     event: dict[str, Any], fields: dict[str, list[Any]]
@@ -203,7 +202,7 @@ def test_array_consistency_agrees_with_trying_everything(
     assert compile_pattern(fields).matches(event) is expected
 
 
-@settings(max_examples=share(1000), deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(event=EVENTS, fields=st.dictionaries(PATHS, ASKED, min_size=1, max_size=5), unknown=st.sets(PATHS))
 def test_could_match_is_matching_without_the_unknown_fields(
     event: dict[str, Any], fields: dict[str, list[Any]], unknown: set[str]
