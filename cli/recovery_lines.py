@@ -34,6 +34,7 @@ _BY = {
     RestoreEngineName.IMPORT: "by DynamoDB's ImportTable from the vault",
     RestoreEngineName.RESTORE: "by AWS's own restore",
 }
+_EXISTS = "a table of that name exists: only an interrupted recovery of it goes on"
 _SHOWN_POINTS = 6
 
 
@@ -59,7 +60,7 @@ def plan_lines(plan: RecoveryPlan, *, replaces: bool = False) -> RenderableType:
             0, ("DELETES", f"table {plan.target.name}, which carries the staging marker, and makes it anew")
         )
     elif plan.target_exists:
-        rows.append(("warning", "a table of that name exists: only an interrupted recovery of it goes on"))
+        rows.append(("warning", _EXISTS))
     rows += [("afterwards", line) for line in plan.afterwards]
     grid = facts_grid(rows)
     if not plan.points and not plan.points_unread:
@@ -83,7 +84,10 @@ def several_lines(plans: Sequence[RecoveryPlan]) -> RenderableType:
     notes = [
         (plan.target.name, f"{word}: {line}")
         for plan in plans
-        for word, lines in (("warning", plan.warnings), ("better", plan.better))
+        for word, lines in (
+            ("warning", (*plan.warnings, *([_EXISTS] if plan.target_exists else []))),
+            ("better", plan.better),
+        )
         for line in lines
     ]
     return Group(table, Text(), facts_grid(notes)) if notes else table

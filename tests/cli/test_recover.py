@@ -57,6 +57,7 @@ def test_several_tables_are_one_plan(desk: Desk) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     desk.backed_up(desk.table, other)
+    assert desk.shell.run("recover", desk.table, other, "--dry-run").out.count("table of that name") == 2
     for name in (desk.table, other):
         client.delete_table(TableName=name)
     plan = desk.json("recover", desk.table, other, "--dry-run")
