@@ -5,8 +5,13 @@ BIN    := $(VENV)/bin
 # Options for the demo: `make demo DEMO_ARGS=` asks before it recovers, `DEMO_ARGS="--yes --keep"` stays up.
 DEMO_ARGS ?= --yes
 
+# The runtime that the package is for; `make package SETTINGS=safetynet.yaml` puts settings and rule files into it.
+LAMBDA_PYTHON ?= 3.12
+LAMBDA_ARCHITECTURE ?= x86_64
+PACKAGE := dist/safetynet-watcher.zip
+
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test test-engines test-crash check format lock clean bench-rules bench-backup bench-restore
+.PHONY: help engines demo test test-engines test-crash check format lock clean package template bench-rules bench-backup bench-restore
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
@@ -18,6 +23,8 @@ help:
 	@echo "make bench-rules  events judged a second, beside moto and ministack"
 	@echo "make bench-backup CPU, wall time and memory of a backup, beside dynamodump and a boto3 loop"
 	@echo "make bench-restore CPU, wall time and memory of a recovery, beside dynamodump and batch_writer"
+	@echo "make package  the watcher's zip for Lambda"
+	@echo "make template deploy/safetynet.yaml anew from cli/deployment"
 	@echo "make lock    make the lock files anew from pyproject.toml"
 
 # The two stamps: what the demo needs, and on top of it what the tests and checks need.
@@ -85,6 +92,13 @@ bench-backup: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $
 bench-restore: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $(VENV)/dynamodump.stamp
 	$(BIN)/python -m benchmarks.restore $(BENCH_ARGS)
 
+package: $(VENV)/demo.stamp
+	$(BIN)/python -m cli.deployment package $(PACKAGE) --python $(LAMBDA_PYTHON) \
+		--architecture $(LAMBDA_ARCHITECTURE) $(if $(SETTINGS),--settings $(SETTINGS))
+
+template: $(VENV)/demo.stamp
+	$(BIN)/python -m cli.deployment template deploy/safetynet.yaml
+
 # uv writes lock files for every platform at once; their hashes are what pip checks at set-up.
 UV_COMPILE = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
@@ -93,6 +107,7 @@ lock:
 	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.6"
 	mkdir -p requirements
 	$(UV_COMPILE) --extra demo pyproject.toml requirements/build.in -o requirements/demo.txt
+	$(UV_COMPILE) -c requirements/demo.txt pyproject.toml -o requirements/lambda.txt
 	$(UV_COMPILE) --extra demo --extra dev -c requirements/demo.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from recovery.aws import aws_errors
 from recovery.definitions.definition import Known, describe_table, read_tags
-from recovery.stacks.capture import capture_stack, tables_of_stack
+from recovery.stacks.capture import capture_whole, tables_of_stack
 from recovery.stacks.documents import stack_name_of, store_stack
 from recovery.vault.replica import copy_backup
 from rules.errors import NotFoundError, PartialError, SafetyNetError, UsageError
-from watcher.findings import open_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from cli.composition import BackupWish, Net
     from recovery.backups.backup import BackupReport, Backups
     from recovery.progress import Progress
+    from recovery.stacks.documents import StackCapture
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,9 @@ def back_up(
 ) -> RunReport:
     """Back tables up side by side, copy them to the replica, and capture stacks; one failure stops nothing.
 
-    Captured are the stacks that the tables belong to, and those that are named. ``told`` hears of each as it
-    ends. A finding becomes an incident. KeyboardInterrupt stops the tables that are under way between two pages;
-    running it again goes on with them.
+    Captured are the stacks that the tables belong to, and those that are named, each with its root and all that is
+    nested in that. ``told`` hears of each as it ends. A finding becomes an incident. KeyboardInterrupt stops the
+    tables that are under way between two pages; running it again goes on with them.
     """
     backups = net.backups(progress, wish)
     report = RunReport()
@@ -135,13 +135,7 @@ def _one(net: Net, backups: Backups, name: str) -> RunReport:
         done = backups.back_up(name)
     except SafetyNetError as error:
         return RunReport(failed=[Failure(name, error)])
-    report = RunReport(done=[done])
-    for finding in done.manifest.findings:
-        try:
-            incident = open_finding(net.incidents, done.manifest, finding, net.outbox.names, net.clock())
-            net.outbox.deliver(incident.id)
-        except SafetyNetError as error:
-            report.failed.append(Failure(f"the alert about {name}", error))
+    report = RunReport(done=[done], failed=_alerted(net, done))
     if net.replica is not None:
         try:
             report.copied_bytes = copy_backup(net.catalog, done.manifest, net.replica)
@@ -150,18 +144,49 @@ def _one(net: Net, backups: Backups, name: str) -> RunReport:
     return report
 
 
+def _alerted(net: Net, done: BackupReport) -> list[Failure]:
+    """Open an incident for each finding; returns what of it failed."""
+    # Rare, and with it comes all that an incident is made of.
+    from watcher.findings import open_finding
+
+    failed = []
+    for finding in done.manifest.findings:
+        try:
+            incident = open_finding(net.incidents, done.manifest, finding, net.outbox.names, net.clock())
+            net.outbox.deliver(incident.id)
+        except SafetyNetError as error:
+            failed.append(Failure(f"the alert about {done.manifest.table.name}", error))
+    return failed
+
+
 def _capture_stacks(net: Net, report: RunReport, named: Sequence[str]) -> None:
-    """Capture each stack once, by its name."""
+    """Capture each stack once, with its root and what is nested in that, here and in the replica."""
     found = {stack_name_of(stack) for stack in named}
     for one in report.done:
         stack = one.definition.surroundings.stack
         if isinstance(stack, Known) and stack.value:
             found.add(str(stack.value["stack_name"]))
-    for name in sorted(found):
-        try:
-            report.stacks[name] = store_stack(net.vault, capture_stack(net.aws, name, net.clock()))
-        except SafetyNetError as error:
-            report.failed.append(Failure(f"stack {name}", error))
+    for name, capture in capture_whole(net.aws, found, net.clock()):
+        if isinstance(capture, SafetyNetError):
+            report.failed.append(Failure(f"stack {name}", capture))
+            continue
+        _store_capture(net, report, capture)
+
+
+def _store_capture(net: Net, report: RunReport, capture: StackCapture) -> None:
+    """In the vault, and then, as with backups, in the replica; one that is there already is not stored again."""
+    try:
+        report.stacks[capture.name] = store_stack(net.vault, capture)
+    except SafetyNetError as error:
+        report.failed.append(Failure(f"stack {capture.name}", error))
+        return
+    if net.replica is None:
+        return
+    try:
+        store_stack(net.replica, capture)
+    except SafetyNetError as error:
+        what = f"the copy of stack {capture.name} in {net.replica.location}"
+        report.failed.append(Failure(what, error))
 
 
 def _has_tags(net: Net, name: str, wanted: Sequence[tuple[str, str]]) -> bool:

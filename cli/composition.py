@@ -30,13 +30,12 @@ from recovery.vault.s3 import S3Vault, StorageOptions, parse_location
 from recovery.wire import RawTables
 from rules.errors import UsageError
 from rules.net import NetParts
-from watcher.incident_store import IncidentStore
-from watcher.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.settings import BackupSettings
+    from cli.watching import Watching
     from recovery.backups.engine import BackupEngine
     from recovery.clock import Clock, Sleep
     from recovery.progress import Progress
@@ -47,9 +46,10 @@ if TYPE_CHECKING:
     from watcher.archive_s3 import TrailFilter
     from watcher.archives import Archive
     from watcher.athena_query import AthenaTable
-    from watcher.notifier_slack import SlackNotifier
+    from watcher.incident_store import IncidentStore
     from watcher.notifiers import Notifier
-    from watcher.watch import Watcher
+    from watcher.outbox import Outbox
+    from watcher.watch_settings import SourceName
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ class Net:
     @cached_property
     def incidents(self) -> IncidentStore:
         """The incidents."""
+        from watcher.incident_store import IncidentStore
+
         return IncidentStore(self.vault)
 
     @cached_property
@@ -175,22 +177,18 @@ class Net:
         )
 
     @cached_property
-    def slack(self) -> SlackNotifier | None:
-        """Slack, where a token is set. Raises UsageError for a token without a channel."""
-        slack = self.settings.slack
-        if slack.token is None:
-            return None
-        if not slack.channel:
-            raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
-        from watcher.notifier_slack import SlackNotifier
+    def notifiers(self) -> tuple[Notifier, ...]:
+        """The ways to tell people. Raises UsageError for settings that do not go together."""
+        from cli.watching import notifiers_of
 
-        return SlackNotifier(slack.token.get_secret_value(), slack.channel, slack.api_url, sleep=self.sleep)
+        return (*self.extra_notifiers, *notifiers_of(self))
 
     @cached_property
     def outbox(self) -> Outbox:
         """What is owed, with the notifiers there are."""
-        notifiers: list[Notifier] = [*self.extra_notifiers, *([self.slack] if self.slack else [])]
-        return Outbox(self.incidents, notifiers, self.clock, self.settings.takeover_seconds)
+        from cli.watching import outbox_of
+
+        return outbox_of(self)
 
     @cached_property
     def planner(self) -> Planner:
@@ -205,34 +203,11 @@ class Net:
 
         return recovery_of(self, progress)
 
-    def watcher(self) -> Watcher:
-        """The watcher on the SQS queue. Raises UsageError where no queue or no notifier is set."""
-        if not self.settings.queue_url:
-            raise UsageError(
-                "no queue is set", hint="Set `queue_url` in safetynet.yaml or SAFETYNET_QUEUE_URL."
-            )
-        if not self.outbox.names:
-            raise UsageError(
-                "no way to alert anybody is set: the watcher would be silent",
-                hint="Set slack.token and slack.channel (SAFETYNET_SLACK__TOKEN, SAFETYNET_SLACK__CHANNEL).",
-            )
-        from watcher.enrichment import VaultFacts
-        from watcher.live_tables import AwsTables
-        from watcher.pipeline import Pipeline
-        from watcher.source_sqs import SqsSource
-        from watcher.watch import Watcher
+    def watcher(self, sources: Sequence[SourceName] = ()) -> Watching:
+        """The watcher, on the sources of the settings or these. Raises UsageError where none or no notifier is set."""
+        from cli.watching import sources_of, watching_of
 
-        source = SqsSource(self.aws.sqs(), self.settings.queue_url, self.poll_seconds)
-        facts = VaultFacts(self.catalog, self.intents, self.incidents, AwsTables(self.aws))
-        pipeline = Pipeline(
-            self.incidents,
-            facts,
-            self.rules.rule_set,
-            self.clock,
-            self.outbox.names,
-            net_parts_of(self.settings),
-        )
-        return Watcher(source, pipeline, self.outbox, self.clock, self.sleep)
+        return watching_of(self, sources_of(self, sources))
 
     def archive(self, location: str, wanted: TrailFilter, table: AthenaTable | None) -> Archive:
         """The archive behind ``s3://...`` or ``lookup:``, narrowed by Athena if a table is given."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("cli.commands.demo", "The whole story on an embedded AWS: no account needed."),
     "watch": ("cli.commands.watch", "Run the watcher: events in, incidents and alerts out."),
+    "status": (
+        "cli.commands.status",
+        "How the net itself is: watcher, canary, queue, alerts, regions, backups.",
+    ),
     "incidents": ("cli.commands.incidents", "What happened, and how far its recovery is."),
     "recover": ("cli.commands.recover", "Bring lost tables or a stack back: plan, confirm, load, verify."),
     "diff": ("cli.commands.diff", "Compare a table with a backup, item by item."),

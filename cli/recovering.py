@@ -69,13 +69,15 @@ class RecoverOptions:
 class Prepared:
     """One plan for all that is to come back, and the incident that it will settle, if there is one.
 
-    ``stacks`` are in the order in which they are made; their tables are among ``plans``.
+    ``stacks`` are in the order in which they are made; their tables are among ``plans``. ``lost_at``: when the first
+    of it went, None where nobody knows.
     """
 
     targets: tuple[str, ...]
     plans: tuple[RecoveryPlan, ...]
     incident: Incident | None = None
     stacks: tuple[StackPlan, ...] = ()
+    lost_at: datetime | None = None
 
     @property
     def plan(self) -> RecoveryPlan:
@@ -160,19 +162,23 @@ def prepare(net: Net, targets: Sequence[str], options: RecoverOptions) -> Prepar
     Raises NotFoundError, BackupNotFoundError, UsageError for what cannot be had together, UnsafeError for an incident
     that is neither about a table nor about a stack.
     """
-    found = [_meant(net, target, options) for target in targets]
+    found = [one for target in targets for one in _meant(net, target, options)]
     incident = next((one.incident for one in found if one.incident), None)
+    one_cause = incident is not None and all(one.incident == incident for one in found)
     if len(found) > 1 and (options.as_name or options.backup_id):
         raise UsageError("--as and --backup are for one table", hint="Recover them one by one.")
-    if len(found) > 1 and any(INCIDENT_ID.match(target) for target in targets):
+    if len(targets) > 1 and any(INCIDENT_ID.match(target) for target in targets):
         raise UsageError("an incident is recovered by itself", hint="Name it alone, or name the tables.")
-    deleted_at = incident.opened_at if incident and len(found) == 1 else None
-    stacks = plan_stacks_of(net, [one.name for one in found if one.is_stack], deleted_at)
+    # Where several things are named, each for itself, their incidents are left alone.
+    deleted_at = {one.name: one.deleted_at for one in found} if one_cause else {}
+    at_all = min((time for time in deleted_at.values() if time is not None), default=None)
+    stacks = plan_stacks_of(net, [one.name for one in found if one.is_stack], at_all)
     tables = [one.name for one in found if not one.is_stack]
     tables += [name for stack in stacks for name in stack.recover_first]
     place = (incident.account, incident.region) if incident else None
     wishes = [
-        replace(_wish(net, name, options, place), deleted_at=deleted_at) for name in dict.fromkeys(tables)
+        replace(_wish(net, name, options, place), deleted_at=deleted_at.get(name) or at_all)
+        for name in dict.fromkeys(tables)
     ]
     plans = (
         side_by_side(len(wishes), lambda number, _: net.planner.plan(wishes[number]), "plan")
@@ -187,7 +193,7 @@ def prepare(net: Net, targets: Sequence[str], options: RecoverOptions) -> Prepar
         ]
     else:
         plans = [with_way_back(net, plan) for plan in plans]
-    return Prepared(tuple(targets), tuple(plans), incident if len(found) == 1 else None, stacks)
+    return Prepared(tuple(targets), tuple(plans), incident if one_cause else None, stacks, at_all)
 
 
 def _wish(net: Net, table: str, options: RecoverOptions, place: tuple[str, str] | None) -> RecoveryWish:
@@ -258,7 +264,8 @@ def execute(
                 for one in outcome.stacks
                 for step in one.follow_ups
             ]
-            teller.send(written.ended(outcome.tables, also, failed=bool(outcome.not_made)))
+            back = [one.stack for one in outcome.stacks]
+            teller.send(written.ended(outcome.tables, also, stacks=back, failed=bool(outcome.not_made)))
     return outcome
 
 
@@ -299,10 +306,16 @@ def _carry_out(
                 as_name=one.name,
                 as_copy=True,
                 fills=True,
+                # What was backed up since the stack made it anew is the empty table.
+                deleted_at=prepared.lost_at,
             )
             for one in report.to_load
         ]
-        fills = [net.planner.plan(wish) for wish in wishes]
+        try:
+            fills = [net.planner.plan(wish) for wish in wishes]
+        except SafetyNetError as error:
+            outcome.not_made[f"{stack.stack}, whose tables are empty"] = error
+            continue
         outcome.tables += recover_tables(recovery, fills, who, parallel)
     return outcome
 
@@ -339,10 +352,11 @@ class _Meant:
     name: str
     is_stack: bool
     incident: Incident | None = None
+    deleted_at: datetime | None = None
 
 
-def _meant(net: Net, target: str, options: RecoverOptions) -> _Meant:
-    """What a word on the command line is: an incident, a table, a stack. Raises NotFoundError, UnsafeError."""
+def _meant(net: Net, target: str, options: RecoverOptions) -> list[_Meant]:
+    """What a word on the command line is: an incident's losses, a table, a stack. Raises NotFoundError, UnsafeError."""
     if INCIDENT_ID.match(target):
         try:
             incident = net.incidents.get(target)
@@ -350,15 +364,32 @@ def _meant(net: Net, target: str, options: RecoverOptions) -> _Meant:
             if target not in {table for _, _, table in net.catalog.tables(net.aws.account, net.aws.region)}:
                 raise
         else:
-            kind = incident.subject.type
-            if kind not in {"table", "stack"}:
-                raise UnsafeError(
-                    f"incident {incident.id} is about a {kind}, not a table or a stack",
-                    hint="Recover its tables one by one: safetynet recover TABLE.",
-                )
-            return _Meant(incident.subject.name, kind == "stack", incident)
+            return _lost(net, incident)
     is_stack = options.stack or (not _is_known_table(net, target, options) and has_capture(net, target))
-    return _Meant(target, is_stack, None if is_stack else _open_incident(net, target))
+    open_one = None if is_stack else _open_incident(net, target)
+    return [_Meant(target, is_stack, open_one, _lost_at(open_one, target) if open_one else None)]
+
+
+def _lost(net: Net, named: Incident) -> list[_Meant]:
+    """What an incident lost and has not got back; of one that is told in another, what is its own."""
+    lead = net.incidents.lead(named.id)
+    kind = named.subject.type
+    lost = named.still_lost
+    if not lost and kind in {"table", "stack"}:
+        return [_Meant(named.subject.name, kind == "stack", lead, named.opened_at)]
+    if not lost:
+        raise UnsafeError(
+            f"incident {named.id} is about a {kind}, not a table or a stack",
+            hint="Recover its tables one by one: safetynet recover TABLE.",
+        )
+    stacks = [one for one in lost if one.type == "stack" and (len(lost) == 1 or has_capture(net, one.name))]
+    tables = [one for one in lost if one.type == "table"]
+    return [_Meant(one.name, one.type == "stack", lead, one.time) for one in (*stacks, *tables)]
+
+
+def _lost_at(incident: Incident, table: str) -> datetime:
+    lost = [loss.time for loss in incident.losses if (loss.type, loss.name) == ("table", table)]
+    return lost[-1] if lost else incident.opened_at
 
 
 def _is_known_table(net: Net, name: str, options: RecoverOptions) -> bool:
@@ -370,16 +401,15 @@ def _is_known_table(net: Net, name: str, options: RecoverOptions) -> bool:
 
 
 def _open_incident(net: Net, table: str) -> Incident | None:
-    """The newest incident about that table's deletion that is not settled."""
+    """The newest incident that tells of that table's deletion and is not settled."""
     place = (net.aws.account, net.aws.region)
-    return next(
-        (
-            incident
-            for incident in net.incidents.about(table)
-            if incident.recover_command
-            and incident.events
-            and incident.state not in SETTLED
-            and (incident.account, incident.region) == place
-        ),
-        None,
-    )
+    for own in net.incidents.about(table):
+        lead = net.incidents.lead(own.id) if own.part_of else own
+        if (
+            lead.recover_command
+            and lead.events
+            and lead.state not in SETTLED
+            and (lead.account, lead.region) == place
+        ):
+            return lead
+    return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
+from recovery.backups.content import check_letters
 from recovery.restores.planning import end_of_second
 from recovery.restores.plans import backup_of
-from recovery.stacks.documents import latest_stack
+from recovery.stacks.documents import latest_stack, region_of_captures, stack_name_of
 from recovery.stacks.importing import discard_import, execute_import, prepare_import
-from recovery.stacks.planning import plan_stacks
+from recovery.stacks.planning import acting_as, plan_stacks
 from recovery.stacks.recreating import recreate_stack
 from recovery.stacks.way_back import WayBackCase, way_back
 from rules.errors import CancelledError, NotFoundError, SafetyNetError, UnsafeError, UsageError
@@ -27,21 +29,103 @@ if TYPE_CHECKING:
 
 SECRET_VARIABLE = "SAFETYNET_PARAMETER_"  # noqa: S105 - the name of a variable, not a secret
 
+OWN_RIGHTS = "none"
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+
 
 def has_capture(net: Net, name: str) -> bool:
     """Whether the vault has a capture of a stack of that name."""
     try:
-        latest_stack(net.vault, net.aws.account, net.aws.region, name)
-    except (NotFoundError, UsageError):
+        stack_name_of(name)
+    except UsageError:
+        return False
+    account, here = net.aws.account, net.aws.region
+    region = region_of_captures(net.vault, account, here, name) if net.on_replica else here
+    try:
+        latest_stack(net.vault, account, region, name)
+    except NotFoundError:
         return False
     return True
 
 
 def plan_stacks_of(net: Net, names: Sequence[str], before: datetime | None) -> tuple[StackPlan, ...]:
-    """The plans of these stacks, in the order in which they are made. Raises NotFoundError without a capture."""
+    """The plans of these stacks, in the order in which they are made.
+
+    Out of the replica comes a stack of another region, too: that one may be out of reach. Raises NotFoundError without
+    a capture.
+    """
     if not names:
         return ()
-    return plan_stacks(net.vault, net.aws, names, before=end_of_second(before), sleep=net.sleep)
+    return plan_stacks(
+        net.vault,
+        net.aws,
+        names,
+        before=end_of_second(before),
+        elsewhere=net.on_replica,
+        sleep=net.sleep,
+    )
+
+
+def role_of(text: str) -> str | None:
+    """As which role CloudFormation is to act: None as it did, "" with the caller's own rights. Raises UsageError."""
+    if not text:
+        return None
+    if text == OWN_RIGHTS:
+        return ""
+    if not _ROLE_ARN.fullmatch(text):
+        raise UsageError(
+            f"not the ARN of a role: {text!r}", hint=f"Write arn:aws:iam::ACCOUNT:role/NAME, or {OWN_RIGHTS}."
+        )
+    return text
+
+
+def with_role(plans: Sequence[StackPlan], role_arn: str | None) -> tuple[StackPlan, ...]:
+    """The same plans with that role, if one was named. Raises UsageError where there is no stack to make."""
+    if role_arn is None:
+        return tuple(plans)
+    if not plans:
+        raise UsageError("--role-arn is for stacks", hint="Name a stack, or leave it out.")
+    return tuple(acting_as(plan, role_arn) for plan in plans)
+
+
+def refuse_unplanned_move(plans: Sequence[StackPlan], *, region_was_named: bool) -> None:
+    """Raises UnsafeError for a stack that would go to another region which nobody has named on purpose."""
+    moved = next((plan for plan in plans if plan.lost_in), None)
+    if moved is not None and not region_was_named:
+        raise UnsafeError(
+            f"stack {moved.stack} was in {moved.lost_in}, and the credentials at hand are for {moved.region}",
+            hint=f"To make it there: --region {moved.region}.",
+        )
+
+
+def refuse_blocked(plans: Sequence[StackPlan]) -> None:
+    """Before the first table is written: raises UnsafeError that says what stands in the way of which stack."""
+    blocks = [f"stack {plan.stack}: {'; '.join(plan.blocks)}" for plan in plans if plan.blocks]
+    if blocks:
+        raise UnsafeError(
+            f"cannot be recovered: {'; '.join(blocks)}",
+            hint="Nothing was written. Its tables alone: safetynet recover TABLE...",
+        )
+
+
+def check_backups(
+    net: Net, stacks: Sequence[StackPlan], tables: Sequence[RecoveryPlan], notes: Callable[[str], None]
+) -> None:
+    """Read all that stacks and their tables are to come from, before the first of them is written.
+
+    One table alone is checked by its own recovery; of several, one may be damaged when another is there already. Raises
+    DamagedObjectError naming the object, BackupNotFoundError for a table that a stack makes and nothing could fill.
+    """
+    backups = [backup_of(net.catalog, plan) for plan in tables if plan.from_vault]
+    backups += [
+        net.catalog.latest(stack.account, stack.region, table.name)
+        for stack in stacks
+        for table in stack.load_afterwards
+    ]
+    for backup in backups:
+        notes(f"table {backup.table.name}: checking backup {backup.backup_id}")
+        net.catalog.definition(backup)
+        check_letters(net.catalog, backup)
 
 
 def make_stack(
@@ -88,7 +172,12 @@ def with_way_back(net: Net, plan: RecoveryPlan) -> RecoveryPlan:
         return plan.model_copy(update={"afterwards": (line,)}) if commands else plan
     lines = [f"{step.text}: {step.command}" if step.command else step.text for step in way.steps]
     if way.can_import:
-        lines = [f"put it back under stack {way.stack}: safetynet recover {way.table} --into-stack"]
+        # What the CDK has made its own code has to know about; there the commands of its own are told, too.
+        of_the_cdk = [f"or by the CDK: {line}" for line in lines] if way.cdk_path else []
+        lines = [
+            f"put it back under stack {way.stack}: safetynet recover {way.table} --into-stack",
+            *of_the_cdk,
+        ]
     return plan.model_copy(update={"afterwards": tuple(lines), "warnings": (*plan.warnings, *way.warnings)})
 
 
@@ -115,14 +204,18 @@ def way_into_stack(net: Net, table: str) -> WayBack:
 
 
 def into_stack(
-    net: Net, way: WayBack, show: Callable[[PreparedImport], None], agree: Callable[[PreparedImport], bool]
+    net: Net,
+    way: WayBack,
+    show: Callable[[PreparedImport], None],
+    agree: Callable[[PreparedImport], bool],
+    role_arn: str = "",
 ) -> str:
     """Put a recovered table back under its living stack by an import change set; the stack's status afterwards.
 
     The change set is made and shown, and executed once ``agree`` says so. Raises as ``prepare_import``,
     and CancelledError where nobody agreed; then the change set is gone again.
     """
-    prepared = prepare_import(net.aws, net.vault, way, sleep=net.sleep)
+    prepared = prepare_import(net.aws, net.vault, way, sleep=net.sleep, role_arn=role_arn)
     show(prepared)
     if not agree(prepared):
         discard_import(net.aws, prepared, sleep=net.sleep)

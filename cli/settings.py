@@ -13,13 +13,15 @@ from recovery.backups.backup import SHRINK_PERCENT
 from recovery.backups.compression import Compression
 from recovery.backups.engine import EngineName
 from recovery.intents import LONGEST
-from recovery.schedules import ScheduleSettings
-from recovery.staging import StagingSettings
+from recovery.schedule_settings import ScheduleSettings
+from recovery.staging_settings import StagingSettings
 from rules.errors import UsageError
 from rules.net import ANY_NET
 from rules.windows import parse_duration
 from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
-from watcher.outbox import TAKEOVER_SECONDS
+from watcher.alert_settings import SLACK, AlertSettings, SlackNotifierSettings
+from watcher.notifiers import TAKEOVER_SECONDS
+from watcher.watch_settings import WatchSettings
 
 DEFAULT_FILE = Path("safetynet.yaml")
 _LONGEST_EVER = timedelta(days=90)
@@ -146,7 +148,31 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     intents: IntentSettings = IntentSettings()
     net: NetSettings = NetSettings()
+    alerts: AlertSettings = AlertSettings()
+    watch: WatchSettings = WatchSettings()
     takeover_seconds: Annotated[int, Field(ge=0)] = TAKEOVER_SECONDS
+
+    @property
+    def notified(self) -> AlertSettings:
+        """``alerts:``, with ``slack:`` as the notifier of that name. Raises UsageError for one that is named and not set."""
+        alerts, slack = self.alerts, self.slack
+        if slack.token is not None and SLACK not in alerts.notifiers:
+            if not slack.channel:
+                raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
+            try:
+                bot = SlackNotifierSettings(
+                    type="slack", token=slack.token, channel=slack.channel, api_url=slack.api_url
+                )
+            except ValidationError as error:
+                first = error.errors(include_input=False)[0]
+                place = ".".join(str(part) for part in first["loc"])
+                raise UsageError(f"slack.{place}: {first['msg']}") from None
+            return alerts.model_copy(update={"notifiers": {SLACK: bot, **alerts.notifiers}})
+        named = [*alerts.default, *(name for route in alerts.routes for name in route.notifiers)]
+        named += [name for step in alerts.escalation.steps for name in step.notifiers]
+        if SLACK in named and SLACK not in alerts.notifiers:
+            raise UsageError("alerts name slack, which is not set", hint="Set slack.token and slack.channel.")
+        return alerts
 
     @classmethod
     def settings_customise_sources(

@@ -80,7 +80,9 @@ THROTTLE_CODES = frozenset(
 ReadService = Literal[
     "application-autoscaling", "backup", "cloudformation", "cloudwatch", "dynamodb", "kms", "lambda"
 ]
-WriteService = Literal["application-autoscaling", "backup", "cloudformation", "cloudwatch", "lambda"]
+WriteService = Literal[
+    "application-autoscaling", "backup", "cloudformation", "cloudwatch", "events", "lambda", "sns"
+]
 GZIP_WINDOW = 31  # zlib's window bits for a gzip header and trailer
 # What may go unanswered is asked once by botocore, and not waited for: ``readings`` knows when to ask again.
 _READS = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=15)

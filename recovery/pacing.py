@@ -29,15 +29,15 @@ PATIENT_ATTEMPTS = 30
 LONGEST_WAIT_SECONDS = 30
 
 
-def patient(sleep: Sleep, stop: Event | None = None) -> Retrying:
+def patient(sleep: Sleep, stop: Event | None = None, attempts: int = PATIENT_ATTEMPTS) -> Retrying:
     """Retries a throttled or unreachable call with growing, jittered waits; the last error comes out.
 
-    Every other error comes out at once. Gives up, too, once ``stop`` is set.
+    ``attempts`` 1 is no patience beyond botocore's own. Every other error comes out at once. Gives up, too, once ``stop`` is set.
     """
     return Retrying(
         retry=retry_if_exception_type(UnavailableError),
         wait=wait_random_exponential(multiplier=0.1, max=LONGEST_WAIT_SECONDS),
-        stop=stop_after_attempt(PATIENT_ATTEMPTS) | (stop_when_event_set(stop) if stop else stop_never),
+        stop=stop_after_attempt(attempts) | (stop_when_event_set(stop) if stop else stop_never),
         sleep=sleep,
         before_sleep=before_sleep_log(log, logging.WARNING),
         reraise=True,

@@ -15,23 +15,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim
-from pydantic import BaseModel, ConfigDict
-
-from rules.windows import CronExpression, ZoneName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-
-
-class ScheduleSettings(BaseModel):
-    """``schedule:`` in safetynet.yaml: five cron fields, in one time zone. Empty: never."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    timezone: ZoneName = "UTC"
-    backup: CronExpression | None = None
-    staging: CronExpression | None = None
 
 
 @dataclass(frozen=True, slots=True)

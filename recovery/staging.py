@@ -12,12 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from glob import escape
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING, Any
 
 from recovery.aws import aws_errors
-from recovery.backups.manifest import TableName
 from recovery.definitions.definition import describe_table, read_tags
 from recovery.definitions.table_settings import wait_until_gone
 from recovery.errors import TableNotFoundError
@@ -32,35 +29,11 @@ if TYPE_CHECKING:
     from recovery.clock import Sleep
     from recovery.intents import IntentStore
     from recovery.restores.restore import Recovery, RecoveryReport
+    from recovery.staging_settings import StagingSettings
 
 MARKER_TAG = "safetynet:staging"
 MARKER_VALUE = "refreshed-from-production"
 REFRESH_LASTS = timedelta(hours=6)
-
-
-class StagingMapping(BaseModel):
-    """One production table and the testing table that is made from it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: TableName
-    target: TableName
-
-
-class StagingSettings(BaseModel):
-    """``staging:`` in safetynet.yaml.
-
-    ``account`` and ``region`` are where testing is; ``source_account`` and ``source_region`` where
-    production is, the same where left out.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    source_account: str = ""
-    source_region: str = ""
-    tables: tuple[StagingMapping, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rules.resources import Resource
 
 # Working files of runs and leases come and go; what may not is everything else under the vault's prefix.
-COMING_AND_GOING = ("leases/", "runs/")
+COMING_AND_GOING = ("leases/", "runs/", "watch/")
 _ANY = ("*",)
 _OURS_BY_NAME = ("*safetynet*",)
 

@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import UsageError
-from rules.yaml_nodes import Node, NodeError, read_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
+
+    from rules.yaml_nodes import Node
 
 _SHOWN = 80
 _LONGEST = 400
@@ -77,6 +78,9 @@ def load_yaml(text: str, path: str) -> YamlSource:
 
     Raises FileFaultsError for anything that is not one safe YAML document (see ``read_nodes``).
     """
+    # Every command can read a file, and many have none to read.
+    from rules.yaml_nodes import NodeError, read_nodes
+
     try:
         root = read_nodes(text)
     except NodeError as error:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recovery.aws import aws_errors
-from recovery.pacing import patient
+from recovery.pacing import PATIENT_ATTEMPTS, patient
 from rules.errors import UsageError
 from rules.net_actions import OBJECT_CALLS
 from rules.watched import STATUS_CHANGES, WATCHED_ACTIONS
@@ -42,9 +42,21 @@ class LookupClient(Protocol):
 
 
 class LookupArchive:
-    """Every answer is a piece, and is in memory once it is listed: watched calls are rare."""
+    """Every answer is a piece, and is in memory once it is listed: watched calls are rare.
 
-    def __init__(self, client: LookupClient, region: str, period: Period, clock: Clock, sleep: Sleep) -> None:
+    ``attempts`` as ``patient`` has them: who has something better to do meanwhile asks once.
+    """
+
+    def __init__(
+        self,
+        client: LookupClient,
+        region: str,
+        period: Period,
+        clock: Clock,
+        sleep: Sleep,
+        attempts: int = PATIENT_ATTEMPTS,
+    ) -> None:
+        self._attempts = attempts
         self._client = client
         self._region = region
         self._period = period
@@ -98,7 +110,7 @@ class LookupArchive:
             with aws_errors(f"look up {name} events"):
                 return self._client.lookup_events(**request)
 
-        return patient(self._sleep)(ask)
+        return patient(self._sleep, attempts=self._attempts)(ask)
 
     def _keep_pace(self) -> None:
         now = self._clock()

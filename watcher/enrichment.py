@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recovery.definitions.definition import Known
 from rules.errors import NotFoundError, SafetyNetError
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     from recovery.backups.catalog import Catalog
     from recovery.backups.manifest import Manifest
+    from recovery.clock import Clock
+    from recovery.definitions.readings import Setting
     from recovery.intents import IntentStore
     from rules.events import ChangeEvent
     from rules.intents import Intent
     from watcher.incident_store import IncidentStore
+    from watcher.incidents import Incident
     from watcher.live_tables import LiveTables
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,10 @@ class FactsSource(Protocol):
         """Never raises for what cannot be read: that is unknown."""
         ...
 
+    def stored(self, incident: Incident) -> None:
+        """An incident was stored: the next event's facts may tell of it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Table:
@@ -83,10 +90,11 @@ class VaultFacts:
         intents: IntentStore,
         incidents: IncidentStore,
         live: LiveTables | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._catalog = catalog
         self._intents = intents
-        self._ledger = IntentLedger(incidents)
+        self._ledger = IntentLedger(incidents, clock)
         self._live = live or NoLook()
 
     def look_around(self, event: ChangeEvent) -> Surroundings:
@@ -110,6 +118,10 @@ class VaultFacts:
             notes=(*coverage.notes, *unread),
         )
 
+    def stored(self, incident: Incident) -> None:
+        """See FactsSource.stored."""
+        self._ledger.note(incident)
+
     def _table(self, event: ChangeEvent) -> _Table:
         subject = Subject(
             type=event.resource.type,
@@ -125,9 +137,9 @@ class VaultFacts:
             return _Table(facts, subject, (), backups.reason)
         if not backups:
             return _Table(facts, subject)
-        facts, tags = self._defined(backups[0], facts)
+        facts, around = self._defined(backups[0], facts)
         described = subject.model_copy(
-            update={"item_count": backups[0].item_count, "size_bytes": backups[0].data_bytes, "tags": tags}
+            update={"item_count": backups[0].item_count, "size_bytes": backups[0].data_bytes, **around}
         )
         points = tuple(_point(backup, event) for backup in backups[:SHOWN_RECOVERY_POINTS])
         return _Table(facts, described, points)
@@ -161,8 +173,8 @@ class VaultFacts:
             log.warning("a backup is damaged: %s", damaged)
         return listing.backups
 
-    def _defined(self, backup: Manifest, table: TableFacts) -> tuple[TableFacts, dict[str, str]]:
-        """The facts with what the definition in the newest backup says: its protection and its tags."""
+    def _defined(self, backup: Manifest, table: TableFacts) -> tuple[TableFacts, dict[str, Any]]:
+        """The facts and the subject with what the definition in the newest backup says."""
         try:
             definition = self._catalog.definition(backup)
         except (NotFoundError, SafetyNetError) as error:
@@ -171,9 +183,23 @@ class VaultFacts:
         protection = definition.settings.deletion_protection
         if isinstance(protection, Known):
             table = replace(table, deletion_protection=bool(protection.value))
-        if "tags" in definition.unknown:
-            return table, {}
-        return replace(table, tags=definition.tags), definition.tags
+        around: dict[str, Any] = {
+            "tags": definition.tags,
+            "replicas": _named(definition.surroundings.replicas, "RegionName"),
+            "consumers": _named(definition.surroundings.stream_consumers, "FunctionName"),
+        }
+        if "tags" not in definition.unknown:
+            table = replace(table, tags=definition.tags)
+        return table, around
+
+
+def _named(setting: Setting, key: str) -> tuple[str, ...]:
+    """What the replicas or consumers of a table are called; nothing where nobody knows."""
+    value = setting.value if isinstance(setting, Known) else None
+    entries = value.get("Replicas") if isinstance(value, dict) else value
+    if not isinstance(entries, list):
+        return ()
+    return tuple(str(entry[key]) for entry in entries if isinstance(entry, dict) and entry.get(key))
 
 
 def _table_facts(backups: Sequence[Manifest] | Unknown) -> TableFacts:

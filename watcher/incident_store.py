@@ -33,7 +33,7 @@ class IncidentStore:
 
     def create(self, incident: Incident) -> tuple[Incident, bool]:
         """Store a new incident; (the stored one, whether it is new). Its id decides whether it is known."""
-        key = self._key(incident.id)
+        key = self.key(incident.id)
         try:
             known = self._vault.get(key)
         except ObjectNotFoundError:
@@ -52,18 +52,37 @@ class IncidentStore:
     def get(self, incident_id: str) -> Incident:
         """One incident. Raises NotFoundError, DamagedObjectError."""
         try:
-            return document(Incident, self._vault.get(self._key(incident_id)))
+            return document(Incident, self._vault.get(self.key(incident_id)))
         except ObjectNotFoundError as error:
             raise NotFoundError(
                 f"no incident {incident_id}", hint="See `safetynet incidents list`."
             ) from error
+
+    def find(self, incident_id: str) -> Incident | None:
+        """One incident, None if there is none of that id. Raises DamagedObjectError."""
+        try:
+            return document(Incident, self._vault.get(self.key(incident_id)))
+        except ObjectNotFoundError:
+            return None
+
+    def lead(self, incident_id: str) -> Incident:
+        """The incident that tells of the change whose own that is: itself, or the one that it is part of.
+
+        Raises as ``get``.
+        """
+        seen = {incident_id}
+        incident = self.get(incident_id)
+        while incident.part_of and incident.part_of not in seen:
+            seen.add(incident.part_of)
+            incident = self.get(incident.part_of)
+        return incident
 
     def update(self, incident_id: str, change: Callable[[Incident], Incident]) -> Incident:
         """Change an incident; ``change`` is called again on the newest version where another writer was faster.
 
         Returns the incident as stored. Raises NotFoundError, UnavailableError if others are always faster.
         """
-        key = self._key(incident_id)
+        key = self.key(incident_id)
         for _ in range(UPDATE_ATTEMPTS):
             try:
                 stored = self._vault.get(key)
@@ -128,7 +147,8 @@ class IncidentStore:
             yield info.key, found
 
     @staticmethod
-    def _key(incident_id: str) -> str:
+    def key(incident_id: str) -> str:
+        """Where an incident is in the vault. Raises NotFoundError for what is no id of one."""
         match = _DATED_ID.match(incident_id)
         if match is None or "/" in incident_id:
             raise NotFoundError(f"not an incident id: {incident_id}", hint="See `safetynet incidents list`.")

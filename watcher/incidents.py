@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from rules.actions import Weight
 from rules.verdicts import Severity, VerdictKind
 
 if TYPE_CHECKING:
     from rules.events import ChangeEvent
+
+_LOSSES = frozenset({"table-deleted", "stack-deleted"})
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
@@ -34,9 +37,18 @@ class IncidentState(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a message is about. ``opened`` starts the thread, the others go into it."""
+    """What a message is about. ``opened`` starts the thread, the others go into it.
+
+    ``worse``: the incident is graver than what was told at first. ``learnt``: something more is known of it.
+    ``escalated``: nobody has acknowledged it in time, so this is the next one to be told.
+    """
 
     OPENED = "opened"
+    WORSE = "worse"
+    LEARNT = "learnt"
+    ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
+    DISMISSED = "dismissed"
     RECOVERING = "recovering"
     PROGRESS = "progress"
     RECOVERED = "recovered"
@@ -44,11 +56,15 @@ class NoticeKind(StrEnum):
 
 
 class AlertState(StrEnum):
-    """``posting``: an attempt was begun whose end nobody knows; a retry looks first."""
+    """``posting``: an attempt was begun whose end nobody knows; a retry looks first.
+
+    ``obsolete``: it need not be sent any more, since another message tells it; ``reason`` says which.
+    """
 
     PENDING = "pending"
     POSTING = "posting"
     SENT = "sent"
+    OBSOLETE = "obsolete"
 
 
 class _Document(BaseModel):
@@ -56,17 +72,24 @@ class _Document(BaseModel):
 
 
 class OutboxEntry(_Document):
-    """One message that is owed to one notifier. Sent means that the notifier confirmed it."""
+    """One message that is owed to one notifier. Sent means that the notifier confirmed it.
+
+    ``reason`` says why this notifier is told (its route, an escalation). ``shown`` is the incident's revision that
+    the message shows, and ``refreshed_at`` when it was last brought up to date; both matter for ``opened`` only.
+    """
 
     key: str
     notifier: str
     kind: NoticeKind
     text: str = ""
+    reason: str = ""
     state: AlertState = AlertState.PENDING
     attempts: int = 0
     created_at: UtcTime
     attempted_at: UtcTime | None = None
     sent_at: UtcTime | None = None
+    shown: int = 0
+    refreshed_at: UtcTime | None = None
     reference: dict[str, str] = {}
     last_error: str = ""
 
@@ -121,7 +144,10 @@ class Person(_Document):
 
 
 class Subject(_Document):
-    """What it happened to. Counts are None where nobody could tell; they come from the newest backup."""
+    """What it happened to. Counts are None where nobody could tell; they come from the newest backup.
+
+    ``replicas`` are the regions of its replicas, ``consumers`` what read its stream, as ARNs; from there, too.
+    """
 
     type: str
     name: str
@@ -130,16 +156,57 @@ class Subject(_Document):
     item_count: int | None = None
     size_bytes: int | None = None
     tags: dict[str, str] = {}
+    replicas: tuple[str, ...] = ()
+    consumers: tuple[str, ...] = ()
 
 
 class RecoveryPoint(_Document):
-    """Something the subject can be restored from, and how much it would lose."""
+    """Something the subject can be restored from, and how much it would lose.
+
+    ``source`` is ``s3-backup`` for the vault's, ``replica`` for those that only the second vault has, else the word of
+    ``--source`` (``system``). ``backup_id`` is as ``--backup`` takes it. ``item_count`` None: whoever keeps it does not
+    tell.
+    """
 
     source: str
     backup_id: str
     time: UtcTime
-    item_count: int
+    item_count: int | None = None
     loss_seconds: float
+
+
+class Member(_Document):
+    """Another change of the same cause, in short; the document under ``id`` tells all of it.
+
+    ``change`` and ``weight`` are as in ``EventNote``; ``failed`` is set for an attempt that AWS refused.
+    """
+
+    id: str
+    title: str
+    time: UtcTime
+    who: str
+    change: str
+    weight: str
+    failed: bool
+    severity: Severity
+    verdict: VerdictKind
+    subject: Subject
+    rules: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    recovery_points: tuple[RecoveryPoint, ...] = ()
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether data is gone by it."""
+        return self.weight == Weight.DESTRUCTIVE and not self.failed
+
+
+class Loss(_Document):
+    """A table or stack that is gone by what an incident tells of: ``type``, ``name`` and when (UTC)."""
+
+    type: str
+    name: str
+    time: UtcTime
 
 
 class Moment(_Document):
@@ -155,6 +222,12 @@ class Incident(_Document):
 
     ``recovery_unknown`` says why the backups could not be looked at; no recovery point then means nothing.
     ``intents`` are the ids of the declared intents that covered its events.
+
+    Each change has a document of its own. Where several have one cause, the oldest tells of all of them, as its
+    ``members``, and the documents of the others are ``part_of`` it: they owe no messages, and their state is its.
+    ``revision`` counts what changed of what a message shows. ``dismissed_because`` is why it was dismissed.
+    ``recovered`` are the tables and stacks that are back, as ``<type>:<name>``. ``learnt_at`` is when all that can be
+    learnt of its own change after the alert had been asked for (``watcher.learning``).
     """
 
     format_version: Literal[1] = 1
@@ -175,6 +248,12 @@ class Incident(_Document):
     recovery_unknown: str = ""
     recover_command: str = ""
     intents: tuple[str, ...] = ()
+    part_of: str = ""
+    members: tuple[Member, ...] = ()
+    revision: int = 0
+    dismissed_because: str = ""
+    recovered: tuple[str, ...] = ()
+    learnt_at: UtcTime | None = None
     outbox: tuple[OutboxEntry, ...] = ()
     timeline: tuple[Moment, ...] = ()
 
@@ -184,9 +263,48 @@ class Incident(_Document):
         return self.state is not IncidentState.QUIET
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be done about it: what happens next is another incident."""
+        return self.state in (IncidentState.RECOVERED, IncidentState.DISMISSED)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The tables and stacks that are gone by it, each once, the first first."""
+        found = [
+            Loss(type=self.subject.type, name=self.subject.name, time=note.time)
+            for note in self.events
+            if note.weight == Weight.DESTRUCTIVE and not note.error_code and note.change in _LOSSES
+        ]
+        found += [
+            Loss(type=member.subject.type, name=member.subject.name, time=member.time)
+            for member in self.members
+            if member.destroyed and member.change in _LOSSES
+        ]
+        found.sort(key=lambda loss: loss.time)
+        return tuple({(loss.type, loss.name): loss for loss in reversed(found)}.values())[::-1]
+
+    @property
+    def still_lost(self) -> tuple[Loss, ...]:
+        """Those of the losses that no recovery has brought back."""
+        return tuple(loss for loss in self.losses if f"{loss.type}:{loss.name}" not in self.recovered)
+
+    @property
+    def stale(self) -> tuple[OutboxEntry, ...]:
+        """The first messages that show less than what is known by now."""
+        return tuple(
+            entry
+            for entry in self.outbox
+            if entry.kind is NoticeKind.OPENED
+            and entry.state is AlertState.SENT
+            and entry.shown < self.revision
+        )
+
+    @property
     def unsent(self) -> tuple[OutboxEntry, ...]:
         """The messages that are still owed, oldest first."""
-        return tuple(entry for entry in self.outbox if entry.state is not AlertState.SENT)
+        return tuple(
+            entry for entry in self.outbox if entry.state in (AlertState.PENDING, AlertState.POSTING)
+        )
 
     def entry(self, key: str) -> OutboxEntry | None:
         """The outbox entry with that key."""
@@ -198,6 +316,10 @@ class Incident(_Document):
             return self.model_copy(update={"outbox": (*self.outbox, entry)})
         outbox = tuple(entry if old.key == entry.key else old for old in self.outbox)
         return self.model_copy(update={"outbox": outbox})
+
+    def revised(self, **changes: Any) -> Incident:
+        """A copy with the changes, and the note that the messages about it no longer show all."""
+        return self.model_copy(update={**changes, "revision": self.revision + 1})
 
     def with_moment(self, time: datetime, who: str, what: str) -> Incident:
         """A copy with one more line in the timeline."""

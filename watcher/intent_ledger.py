@@ -7,7 +7,9 @@ same moment may so cover one change more than an intent allows; ``intent_usage``
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from recovery.errors import DamagedObjectError
@@ -18,11 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from recovery.clock import Clock
     from rules.intents import Intent
     from watcher.incident_store import IncidentStore
     from watcher.incidents import Incident
 
 log = logging.getLogger(__name__)
+
+LISTED_FOR = timedelta(seconds=1)
+# An intent lasts 90 days at most.
+REMEMBERED_FOR = timedelta(days=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +55,65 @@ class Coverage:
 
 
 class IntentLedger:
-    """Reads the incidents. Keeps what it has read, and reads again only what has changed."""
+    """Reads the incidents. Keeps what it has read, and reads again only what has changed. Safe from several threads.
 
-    def __init__(self, incidents: IncidentStore) -> None:
+    With a ``clock`` the listing of the vault is used for ``LISTED_FOR``: in a burst it would be what costs most. What
+    this process itself stores is known at once, if it is ``note``d.
+    """
+
+    def __init__(self, incidents: IncidentStore, clock: Clock | None = None) -> None:
         self._incidents = incidents
+        self._clock = clock
         self._seen: dict[str, str] = {}
         self._entries: dict[str, LedgerEntry | None] = {}
+        self._lock = threading.Lock()
+        self._listed: tuple[datetime, datetime] | None = None  # when, and from which time on
+
+    def note(self, incident: Incident) -> None:
+        """An incident that this process has just stored."""
+        with self._lock:
+            self._entries[self._incidents.key(incident.id)] = _entry(incident)
 
     def since(self, time: datetime) -> list[LedgerEntry]:
         """The changes from then on, oldest first. One incident is one change; attempts that failed are none.
 
         An incident that cannot be read is logged and passed over. Raises as the vault does.
         """
+        with self._lock:
+            self._read(time)
+            found = [
+                entry for entry in self._entries.values() if entry is not None and entry.change.time >= time
+            ]
+        found.sort(key=lambda entry: (entry.change.time, entry.incident_id))
+        deletions = _stack_deletions(found)
+        return [replace(entry, change=_with_its_stack(entry.change, deletions)) for entry in found]
+
+    def _read(self, time: datetime) -> None:
+        now = self._clock() if self._clock is not None else None
+        if now is not None and self._listed is not None:
+            listed_at, since = self._listed
+            if now - listed_at < LISTED_FOR and since <= time:
+                return
         for key, incident in self._incidents.changed(self._seen, since=time):
             if isinstance(incident, DamagedObjectError):
                 log.warning("passed over: %s", incident)
                 self._entries[key] = None
             else:
                 self._entries[key] = _entry(incident)
-        found = [entry for entry in self._entries.values() if entry is not None and entry.change.time >= time]
-        found.sort(key=lambda entry: (entry.change.time, entry.incident_id))
-        deletions = _stack_deletions(found)
-        return [replace(entry, change=_with_its_stack(entry.change, deletions)) for entry in found]
+        if now is not None:
+            self._listed = (now, time)
+            self._forget(now)
+
+    def _forget(self, now: datetime) -> None:
+        """What is older than any intent and any history can matter; a watcher runs for months."""
+        old = [
+            key
+            for key, entry in self._entries.items()
+            if entry is not None and now - entry.change.time > REMEMBERED_FOR
+        ]
+        for key in old:
+            del self._entries[key]
+            self._seen.pop(key, None)
 
     def coverage(self, change: Change, intents: Sequence[Intent], incident_id: str) -> Coverage:
         """Which of the intents cover a change that belongs to that incident, which itself is not counted.

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from watcher.incidents import NoticeKind
 from watcher.slack_client import posting_client, reading_client
 from watcher.slack_errors import SlackDeniedError, SlackRefusedError, SlackUnavailableError, slack_errors
-from watcher.slack_message import escaped, opened_message, thread_message
+from watcher.slack_message import escaped, opened_message
+from watcher.slack_rendering import rendered
 from watcher.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:
@@ -65,11 +65,9 @@ _NO_THREAD = frozenset({"thread_not_found", "invalid_thread_ts", "cannot_reply_t
 class SlackNotifier:
     """Posts incidents to one channel, each with its thread. See ``watcher.notifiers.Notifier``.
 
-    ``channel`` is the channel's id; a name works for posting, but then a lost answer cannot be looked up.
+    ``buttons``: a Socket Mode app answers them. ``channel`` is the channel's id; a name works for posting, but then a lost answer cannot be looked up.
     ``base_url`` None is Slack itself. ``sleep`` takes seconds, ``timeout`` is in seconds.
     """
-
-    name = "slack"
 
     def __init__(
         self,
@@ -77,11 +75,15 @@ class SlackNotifier:
         channel: str,
         base_url: str | None = None,
         *,
+        name: str = "slack",
+        buttons: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         timeout: int = 10,
     ) -> None:
         self._client = posting_client(token, base_url, sleep, timeout)
         self._reader = reading_client(token, base_url, sleep, timeout)
+        self.name = name
+        self._buttons = buttons
         self._channel = channel
         self._sleep = sleep
         self._bot: Mapping[str, Any] | None = None
@@ -128,7 +130,7 @@ class SlackNotifier:
 
         Raises as ``send``.
         """
-        message = opened_message(incident)
+        message = opened_message(incident, buttons=self._buttons)
         place = {"channel": reference["channel"], "ts": reference["ts"]}
         arguments = place | _content(message) | {"parse": "none", "link_names": False}
         try:
@@ -139,7 +141,7 @@ class SlackNotifier:
             log.warning("the message of incident %s is no longer on Slack", incident.id)
 
     def _post(self, notice: Notice) -> dict[str, str]:
-        message = _rendered(notice)
+        message = rendered(notice, buttons=self._buttons)
         arguments = _content(message) | {
             "channel": self._channel,
             "metadata": {"event_type": EVENT_TYPE, "event_payload": _payload(notice)},
@@ -233,12 +235,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, SlackUnavailableError) else None
     return _backoff(state) if asked is None else asked
-
-
-def _rendered(notice: Notice) -> SlackMessage:
-    if notice.entry.kind is NoticeKind.OPENED:
-        return opened_message(notice.incident)
-    return thread_message(notice.incident, notice.entry)
 
 
 def _content(message: SlackMessage) -> dict[str, Any]:

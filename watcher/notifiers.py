@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from watcher.incidents import Incident, OutboxEntry
 
+# A message that somebody began to send is left to him for so long, unless the settings say otherwise.
+TAKEOVER_SECONDS = 120
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

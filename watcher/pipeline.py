@@ -1,13 +1,16 @@
 """From a message to an incident to an alert. The same core for every source.
 
-    body -> parse -> look around -> judge -> store the incident -> acknowledge -> deliver what it owes
+    body -> parse -> look around -> judge -> place -> store the incident -> acknowledge -> deliver what it owes
 
 Each step may crash: the message comes back, the incident's id is the same, and the outbox knows what was said.
+Every change has an incident of its own; one whose cause is known already becomes part of the incident that tells of it.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rules.errors import EventError
@@ -15,18 +18,19 @@ from rules.events import parse_event_json
 from rules.net import ANY_NET
 from rules.screen import records_in
 from rules.verdicts import Severity, VerdictKind
+from watcher.causes import cause_keys
+from watcher.correlation import WATCHER, absorbed, member_of, recreated, with_members
 from watcher.evidence import kept_event
 from watcher.incidents import (
     EventNote,
     Incident,
     IncidentState,
-    NoticeKind,
     Person,
     Subject,
     incident_id,
     unreadable_incident_id,
 )
-from watcher.outbox import owed
+from watcher.outbox import owed_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +41,24 @@ if TYPE_CHECKING:
     from rules.net import NetParts
     from rules.rule_set import RuleSet
     from rules.verdicts import Verdict
+    from watcher.causes import Causes
+    from watcher.correlation import Router
     from watcher.enrichment import FactsSource, Surroundings
     from watcher.incident_store import IncidentStore
+    from watcher.incidents import Member
 
 log = logging.getLogger(__name__)
 
-WATCHER = "watcher"
+
+@dataclass(frozen=True, slots=True)
+class TakenElsewhere:
+    """A message that is no change event, taken in; the incident that it led to, if any."""
+
+    incident: Incident | None = None
+
+
+# Takes in a message that is no change event (a canary, an event of AWS Health); None: it is not of that kind.
+OtherIntake = Callable[[bytes], TakenElsewhere | None]
 
 
 class Pipeline:
@@ -54,15 +70,20 @@ class Pipeline:
         facts: FactsSource,
         rules: RuleSet,
         clock: Clock,
-        notifiers: Sequence[str],
+        router: Router,
+        causes: Causes,
+        *,
         net: NetParts = ANY_NET,
+        others: Sequence[OtherIntake] = (),
     ) -> None:
         self._incidents = incidents
         self._facts = facts
         self._rules = rules
         self._clock = clock
-        self._notifiers = tuple(notifiers)
+        self._router = router
+        self._causes = causes
         self._net = net
+        self._others = tuple(others)
 
     def check(self) -> None:
         """Whether incidents can be stored: asked before anything is received. Raises as the vault does."""
@@ -92,28 +113,86 @@ class Pipeline:
         return taken
 
     def take(self, body: bytes) -> Incident | None:
-        """Take in one event; when this returns, its incident is stored and it may be acknowledged.
+        """Take in one event; when this returns, the incident that tells of it is stored, and it may be acknowledged.
 
         None: the event is none of ours (read-only, not watched, or only there to explain others). Raises
         EventError for a message that cannot be understood (see ``take_unreadable``) and whatever the vault
         raises: then nothing is acknowledged.
         """
+        for other in self._others:
+            found = other(body)
+            if found is not None:
+                return found.incident
         event = parse_event_json(body, self._net)
         if not event.alerting:
             log.info("event %s: %s on %s is not watched", event.id, event.event_name, event.event_source)
-            return None
+            return self._explained(event)
         surroundings = self._facts.look_around(event)
         now = self._clock()
         verdict = self._rules.judge(event, surroundings.facts, now)
         fresh = self._incident(event, surroundings, verdict, now)
-        incident, new = self._incidents.create(fresh)
-        if not new:
-            incident = self._incidents.update(incident.id, lambda known: _with_event(known, fresh, event))
+        own, new = self._stored(fresh, event, surroundings.origin_stack)
+        lead = self._told(own) if own.part_of else own
         log.info(
             "event %s: %s %s is %s (incident %s, %s)",
-            event.id, event.title, event.resource.name, verdict.kind, incident.id, "new" if new else "known",
+            event.id, event.title, event.resource.name, verdict.kind, lead.id, "new" if new else "known",
         )  # fmt: skip
-        return incident
+        return lead
+
+    def _stored(self, fresh: Incident, event: ChangeEvent, stack: str) -> tuple[Incident, bool]:
+        """The change's own incident, stored; whether it is new.
+
+        One that alerts for the first time is placed before it is written: a crash in between leaves a cause that
+        leads to an incident which the same event, taken in again, writes.
+        """
+        known = self._incidents.find(fresh.id)
+        if fresh.alerted and (known is None or not known.alerted):
+            keys = cause_keys(event, stack)
+            lead = self._causes.place(keys, fresh.id, event.time, event.resource.incarnation, self._merge)
+            if lead == fresh.id:
+                fresh = owed_first(fresh, self._router(fresh), self._clock())
+            else:
+                fresh = fresh.model_copy(update={"part_of": lead})
+        own, new = self._incidents.create(fresh) if known is None else (known, False)
+        if not new:
+            own = self._incidents.update(fresh.id, lambda old: _with_event(old, fresh, event))
+        self._facts.stored(own)
+        return own, new
+
+    def _told(self, own: Incident) -> Incident:
+        """The lead, telling of the change."""
+        member = member_of(own)
+        while True:
+            lead = self._incidents.lead(own.part_of)
+            lead = self._incidents.update(lead.id, self._telling(member))
+            if not lead.part_of:
+                return lead
+
+    def _telling(self, *members: Member) -> Callable[[Incident], Incident]:
+        def change(lead: Incident) -> Incident:
+            # One that became part of another meanwhile tells nothing more.
+            return lead if lead.part_of else with_members(lead, members, self._clock(), self._router)
+
+        return change
+
+    def _merge(self, other_id: str, lead_id: str) -> None:
+        """Have the lead tell what another incident told."""
+        # Told there before it ends here; and once more, for what came to it in between.
+        other = self._incidents.get(other_id)
+        self._incidents.update(lead_id, self._telling(member_of(other), *other.members))
+        other = self._incidents.update(other_id, lambda one: absorbed(one, lead_id, self._clock()))
+        self._incidents.update(lead_id, self._telling(member_of(other), *other.members))
+        log.info("incident %s is part of %s from now on", other_id, lead_id)
+
+    def _explained(self, event: ChangeEvent) -> Incident | None:
+        """The incident of a lost table whose name is taken again; None for an event that explains nothing."""
+        if event.action is None or event.read_only or event.resource.type != "table":
+            return None
+        lead = self._causes.lead_for(cause_keys(event, "")[-1:], event.time)
+        if lead is None:
+            return None
+        told = self._incidents.update(lead.id, lambda one: recreated(one, event, self._clock()))
+        return told if told != lead else None
 
     def take_unreadable(self, body: bytes, error: EventError) -> Incident:
         """Store an incident for a message that cannot be understood, so that a person looks at it."""
@@ -132,7 +211,7 @@ class Pipeline:
             events=(),
             opened_at=now,
         ).with_moment(now, WATCHER, "a message that cannot be understood was received")
-        stored, _ = self._incidents.create(owed(incident, self._notifiers, NoticeKind.OPENED, now))
+        stored, _ = self._incidents.create(owed_first(incident, self._router(incident), now))
         return stored
 
     def _incident(
@@ -162,8 +241,7 @@ class Pipeline:
         if destroyed and verdict.alerts and surroundings.recovery_points:
             incident = incident.model_copy(update={"recover_command": f"safetynet recover {incident.id}"})
         incident = incident.with_moment(event.time, actor.label, event.title)
-        incident = incident.with_moment(now, WATCHER, f"judged {verdict.kind}, severity {verdict.severity}")
-        return owed(incident, self._notifiers, NoticeKind.OPENED, now) if verdict.alerts else incident
+        return incident.with_moment(now, WATCHER, f"judged {verdict.kind}, severity {verdict.severity}")
 
 
 def _reasons(verdict: Verdict, surroundings: Surroundings) -> tuple[str, ...]:
@@ -229,5 +307,5 @@ def _with_event(incident: Incident, fresh: Incident, event: ChangeEvent) -> Inci
                 "reasons": tuple(dict.fromkeys((*fresh.reasons, *incident.reasons))),
             }
         )
-    added = incident.model_copy(update={"events": (*incident.events, *fresh.events), "intents": intents})
+    added = incident.revised(events=(*incident.events, *fresh.events), intents=intents)
     return added.with_moment(event.time, event.actor.label, event.title)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from recovery.restores.several import NotRecovered
+from watcher.escalation import notifiers_told
 from watcher.incidents import IncidentState, NoticeKind
 from watcher.outbox import owed
 
@@ -36,7 +37,8 @@ class RecoveryNotes:
 
     def started(self, plans: Sequence[RecoveryPlan]) -> Incident:
         """The recovery has begun."""
-        text = f"Recovery of {_names(plans)} from {_points(plans)} started by {self._who}."
+        what = f" of {_names(plans)} from {_points(plans)}" if plans else ""
+        text = f"Recovery{what} started by {self._who}."
         return self._note(self._state(plans, IncidentState.RECOVERING), NoticeKind.RECOVERING, text)
 
     def under_way(self, text: str) -> Incident:
@@ -44,16 +46,43 @@ class RecoveryNotes:
         return self._note(None, NoticeKind.PROGRESS, text)
 
     def ended(
-        self, outcomes: Sequence[Outcome], also: Sequence[str] = (), *, failed: bool = False
+        self,
+        outcomes: Sequence[Outcome],
+        also: Sequence[str] = (),
+        *,
+        stacks: Sequence[str] = (),
+        failed: bool = False,
     ) -> Incident:
-        """What became of it. ``also``: what there is to say beside the tables, a line each; some of it ``failed``."""
-        plans = [outcome.plan for outcome in outcomes]
+        """What became of it. ``also``: what there is to say beside the tables, a line each; some of it ``failed``.
+
+        ``stacks`` are those that are back. An incident that lost more than that is open until that is back, too.
+        """
+        back = [
+            f"table:{outcome.plan.source.name}"
+            for outcome in outcomes
+            if not isinstance(outcome, NotRecovered) and (outcome.plan.under_own_name or outcome.plan.fills)
+        ]
+        back += [f"stack:{name}" for name in stacks]
         failed = failed or any(isinstance(outcome, NotRecovered) for outcome in outcomes)
         lines = [_told(outcome) for outcome in outcomes] + list(also)
-        if failed:
-            text = "\n".join(["The recovery stopped; the same command continues it.", *lines])
-            return self._note(IncidentState.OPEN, NoticeKind.RECOVERY_FAILED, text)
-        return self._note(self._state(plans, IncidentState.RECOVERED), NoticeKind.RECOVERED, "\n".join(lines))
+        now = self._clock()
+
+        def change(incident: Incident) -> Incident:
+            recovered = tuple(dict.fromkeys((*incident.recovered, *back)))
+            incident = incident.model_copy(update={"recovered": recovered})
+            if failed:
+                text = "\n".join(["The recovery stopped; the same command continues it.", *lines])
+                return self._noted(incident, IncidentState.OPEN, NoticeKind.RECOVERY_FAILED, text, now)
+            lost = [f"{loss.type} {loss.name}" for loss in incident.still_lost]
+            state = self._state([outcome.plan for outcome in outcomes], IncidentState.RECOVERED)
+            if state is None or not lost:
+                return self._noted(incident, state, NoticeKind.RECOVERED, "\n".join(lines), now)
+            more = f"Still lost: {', '.join(lost[:_SHOWN_TABLES])}"
+            more += f" and {len(lost) - _SHOWN_TABLES} more." if len(lost) > _SHOWN_TABLES else "."
+            text = "\n".join([*lines, more])
+            return self._noted(incident, IncidentState.OPEN, NoticeKind.RECOVERED, text, now)
+
+        return self._incidents.update(self._id, change)
 
     def failed(self, reason: str) -> Incident:
         """The recovery stopped; the same command continues it."""
@@ -65,18 +94,16 @@ class RecoveryNotes:
         return state if all(plan.under_own_name for plan in plans) else None
 
     def _note(self, state: IncidentState | None, kind: NoticeKind, text: str) -> Incident:
-        return self._incidents.update(self._id, self._change(state, kind, text, self._clock()))
+        now = self._clock()
+        return self._incidents.update(self._id, lambda one: self._noted(one, state, kind, text, now))
 
-    def _change(
-        self, state: IncidentState | None, kind: NoticeKind, text: str, now: datetime
-    ) -> Callable[[Incident], Incident]:
-        def change(incident: Incident) -> Incident:
-            notifiers = [entry.notifier for entry in incident.outbox if entry.kind is NoticeKind.OPENED]
-            changes = {} if state is None else {"state": state}
-            moved = incident.model_copy(update=changes).with_moment(now, self._who, text)
-            return owed(moved, notifiers, kind, now, text)
-
-        return change
+    def _noted(
+        self, incident: Incident, state: IncidentState | None, kind: NoticeKind, text: str, now: datetime
+    ) -> Incident:
+        notifiers = notifiers_told(incident)
+        changes: dict[str, object] = {} if state is None else {"state": state}
+        moved = incident.revised(**changes).with_moment(now, self._who, text)
+        return owed(moved, notifiers, kind, now, text)
 
 
 class NotedProgress:
@@ -146,7 +173,7 @@ def _names(plans: Sequence[RecoveryPlan]) -> str:
     names = [plan.target.name for plan in plans]
     if len(names) > _SHOWN_TABLES:
         names = [*names[:_SHOWN_TABLES], f"{len(names) - _SHOWN_TABLES} more"]
-    return ", ".join(names) or "no table"
+    return ", ".join(names)
 
 
 def _points(plans: Sequence[RecoveryPlan]) -> str:

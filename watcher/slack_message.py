@@ -1,35 +1,67 @@
-"""What an incident says on Slack: Block Kit in, nothing else; pure, and careful with foreign text.
+"""What an incident says on Slack: Block Kit in, nothing else; pure, and careful with foreign text (``slack_parts``).
 
-Names, ARNs, user agents, error messages and reasons come from events that anybody may have written. They are
-shown only in places where Slack parses nothing: in ``plain_text`` objects and in code spans, always escaped
-(Slack's reference, 'Formatting message text'), on one line, with whatever cannot be seen made visible.
+Somebody is woken at 3 a.m. by it: what happened stands first, then who did it and what is lost, then why it alerts,
+what there is to go back to, and what to type.
 """
 
 from __future__ import annotations
 
-import html
-import re
-import unicodedata
+import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from rules.actions import Weight
 from rules.verdicts import Severity, VerdictKind
+from watcher.blast_radius import blast_radius
+from watcher.incident_words import called
+from watcher.incident_words import headline as headline_of
 from watcher.incidents import IncidentState, NoticeKind
+from watcher.slack_losses import (
+    BODY_LIMIT,
+    FINAL,
+    HISTORY_LIMIT,
+    command,
+    history,
+    nothing_to_go_back_to,
+    reach,
+    recovery,
+    stake,
+    to_type,
+    when,
+)
+from watcher.slack_parts import (
+    LINE_LIMIT,
+    MAX_TEXT,
+    clean,
+    code,
+    context,
+    cut,
+    escaped,
+    event_url,
+    header,
+    mrkdwn,
+    plain,
+    section,
+    shortened,
+    utc,
+)
 from watcher.slack_text import Block, SlackMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
-    from watcher.incidents import Incident, OutboxEntry, RecoveryPoint
+    from watcher.blast_radius import BlastRadius
+    from watcher.incidents import Incident, Moment, OutboxEntry
 
-# All below Slack's own limits: 150 for a header, 2,000 a field, 3,000 a section; and about 13,000 for all
-# blocks together, which is written nowhere (slackapi/bolt-js issue 2509).
-MAX_TEXT = 3000
-HEADER_LIMIT, VALUE_LIMIT, LINE_LIMIT, ID_LIMIT, COMMAND_LIMIT = 140, 250, 300, 400, 600
-REASONS_LIMIT, BODY_LIMIT = 1500, 2500
-SHOWN_REASONS, SHOWN_POINTS = 5, 5
+__all__ = ["clean", "escaped", "event_url", "opened_message", "thread_message"]
+
+ID_LIMIT, PEOPLE_LIMIT, LEARNT_LIMIT, REASONS_LIMIT = 400, 150, 600, 1500
+SHOWN_REASONS, SHOWN_PEOPLE, SHOWN_NEWS = 5, 3, 3
+# Slack refuses about 13,000 for all blocks together, which is written nowhere (slackapi/bolt-js issue 2509). What has
+# no bounds gets less room, step by step, until all fits; what to do is never cut.
+MOST_IN_ALL = 12_500
+_ROOMS = (1.0, 0.4, 0.1)
+
+# What a button sends when it is pressed; its value is the incident's id.
+ACKNOWLEDGE, INTENDED, SHOW_PLAN = "safetynet:ack", "safetynet:intended", "safetynet:plan"
 
 _SEVERITY_MARKS = {
     Severity.INFO: "ℹ️",  # noqa: RUF001 - the emoji, not a letter
@@ -56,305 +88,206 @@ _OPEN_LINES = {
 }
 _FAILED_LINE = "*Open again.* A recovery failed; why is in the thread."
 _NOTICES = {
+    NoticeKind.WORSE: ("🚨", "Worse than it looked"),
+    NoticeKind.LEARNT: ("🔎", "More is known"),
+    NoticeKind.ESCALATED: ("⏰", "Nobody has acknowledged this"),
+    NoticeKind.ACKNOWLEDGED: ("👀", "Acknowledged"),
+    NoticeKind.DISMISSED: ("⚪", "Dismissed"),
     NoticeKind.RECOVERING: ("🔄", "Recovery started"),
     NoticeKind.PROGRESS: ("🔄", "Recovery under way"),
     NoticeKind.RECOVERED: ("✅", "Recovered"),
     NoticeKind.RECOVERY_FAILED: ("❌", "Recovery failed"),
 }
-_FINAL = frozenset({IncidentState.RECOVERED, IncidentState.DISMISSED})
-_RECOVERABLE = frozenset({"table", "stack"})
-_NO_BACKUP = "NO BACKUP FOUND."
-# What incidents hold that are too old to say how bad it was.
-_DESTRUCTIVE = frozenset({"DeleteTable", "DeleteStack"})
-
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# Blank to the eye, but letters and marks to Unicode.
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_REGION = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,12}){1,3}-[0-9]{1,2}")
-_CONSOLES = (
-    ("cn-", "console.amazonaws.cn"),
-    ("us-gov-", "console.amazonaws-us-gov.com"),
-    ("", "console.aws.amazon.com"),
-)
+# These tell what happened, the others what became of it.
+_TELLS_WHAT = frozenset({NoticeKind.WORSE, NoticeKind.LEARNT, NoticeKind.ESCALATED})
 
 
-def opened_message(incident: Incident) -> SlackMessage:
-    """The message that opens the incident's thread, as it has to read in the incident's present state."""
-    headline = _headline(incident)
-    blocks: list[Block] = [_header(headline), _section(_state_line(incident)), _facts(incident)]
-    blocks += _why(incident)
-    if not _failed(incident):
-        blocks += _recovery(incident)
-    blocks.append(_footer(incident))
+def opened_message(incident: Incident, buttons: bool = False) -> SlackMessage:
+    """The message that opens the incident's thread, as it has to read in the incident's present state.
+
+    ``buttons``: with what can be pressed, where somebody listens to it.
+    """
+    return _whole(incident, _headline(incident), [section(_state_line(incident))], buttons=buttons)
+
+
+def thread_message(incident: Incident, entry: OutboxEntry) -> SlackMessage:
+    """A message in the incident's thread: what is new, what became of it, with the entry's own text.
+
+    Who is told because nobody has acknowledged it may hear of it for the first time, and is told all of it.
+    """
+    if entry.kind is NoticeKind.OPENED:
+        return opened_message(incident)
+    mark, words = _NOTICES[entry.kind]
+    about = headline_of(incident) if entry.kind in _TELLS_WHAT else called(incident)
+    headline = f"{mark} {words}: {about}"
+    body = [line for line in map(clean, entry.text.splitlines()) if line]
+    news = [plain(body, BODY_LIMIT)] if body else []
+    if entry.kind is NoticeKind.ESCALATED and not incident.is_over:
+        return _whole(incident, headline, news or [section(_state_line(incident))])
+    blocks = [header(headline), *news]
+    if entry.kind is NoticeKind.WORSE and not incident.is_over:
+        blocks += [_now(incident), *command(incident, "To recover, run")]
+    if entry.kind is NoticeKind.RECOVERY_FAILED:
+        blocks += command(incident, "To go on, run it again: it resumes where it stopped")
+    blocks.append(context(*_references(incident)))
+    text = " | ".join([clean(headline), *body, incident.id])
+    return SlackMessage(escaped(text, MAX_TEXT), tuple(blocks))
+
+
+def _whole(incident: Incident, headline: str, first: list[Block], *, buttons: bool = False) -> SlackMessage:
+    """All that is known. ``first`` comes below the header."""
+    radius = blast_radius(incident)
+    blocks: list[Block] = []
+    for room in _ROOMS:
+        blocks = [header(headline), *first, *_learnt(incident, room), _facts(incident, radius)]
+        if not incident.part_of:
+            blocks += history(incident, radius, int(HISTORY_LIMIT * room))
+        blocks += _why(incident, int(REASONS_LIMIT * room))
+        if incident.part_of:
+            blocks += to_type(f"safetynet incidents show {incident.part_of}", "Go on there; see it with")
+        else:
+            blocks += recovery(incident, radius, int(BODY_LIMIT * room))
+        if buttons:
+            blocks += _buttons(incident)
+        blocks.append(_footer(incident))
+        if len(json.dumps(blocks, ensure_ascii=False).encode("utf-16-le")) // 2 <= MOST_IN_ALL:
+            break
+    missing = nothing_to_go_back_to(incident, radius)
     details = [
         headline,
         f"{incident.severity.value}, {_VERDICTS[incident.verdict]}",
         f"by {incident.actor.label}",
         f"account {incident.account}, {incident.region}",
-        *([_NO_BACKUP] if _without_backup(incident) else []),
+        *([missing] if missing else []),
         incident.id,
     ]
     return SlackMessage(escaped(" | ".join(clean(part) for part in details), MAX_TEXT), tuple(blocks))
 
 
-def thread_message(incident: Incident, entry: OutboxEntry) -> SlackMessage:
-    """A message in the incident's thread: what became of the recovery, with the entry's own text."""
-    if entry.kind is NoticeKind.OPENED:
-        return opened_message(incident)
-    mark, words = _NOTICES[entry.kind]
-    headline = f"{mark} {words}: {_name(incident)}"
-    blocks = [_header(headline)]
-    body = [line for line in map(clean, entry.text.splitlines()) if line]
-    if body:
-        blocks.append(_plain(body, BODY_LIMIT))
-    if entry.kind is NoticeKind.RECOVERY_FAILED:
-        blocks += _command(incident, "To go on, run it again: it resumes where it stopped")
-    blocks.append(_context(f"Incident {_code(incident.id, ID_LIMIT)}"))
-    text = " | ".join([clean(headline), *body, incident.id])
-    return SlackMessage(escaped(text, MAX_TEXT), tuple(blocks))
-
-
-def clean(value: str) -> str:
-    """The value on one line, with what cannot be seen (control, bidi, zero width) shown as U+FFFD."""
-    return " ".join("".join(_seen(char) for char in value).split())
-
-
-def escaped(value: str, limit: int) -> str:
-    """The value with ``&``, ``<`` and ``>`` escaped, cut with an ellipsis to ``limit`` UTF-16 units."""
-    pieces = [_ENTITIES.get(char, char) for char in value]
-    sizes = [len(piece.encode("utf-16-le")) // 2 for piece in pieces]
-    if sum(sizes) <= limit:
-        return "".join(pieces)
-    room, kept = limit - 1, 0
-    while room >= sizes[kept]:
-        room -= sizes[kept]
-        kept += 1
-    return "".join(pieces[:kept]).rstrip() + "…"
-
-
-def _seen(char: str) -> str:
-    if char.isspace():
-        return " "
-    return "\ufffd" if unicodedata.category(char).startswith("C") or char in _BLANKS else char
-
-
-def _name(incident: Incident) -> str:
-    return incident.subject.name or incident.title
-
-
 def _headline(incident: Incident) -> str:
     if incident.state in _STATES:
         mark, words, _ = _STATES[incident.state]
-        return f"{mark} {words}: {_name(incident)}"
-    name = incident.subject.name
-    what = incident.title if name in incident.title else f"{incident.title}: {name}"
-    return f"{_SEVERITY_MARKS[incident.severity]} {what}"
+        return f"{mark} {words}: {called(incident)}"
+    return f"{_SEVERITY_MARKS[incident.severity]} {headline_of(incident)}"
 
 
 def _state_line(incident: Incident) -> str:
+    if incident.part_of:
+        return "*Part of another incident.* It is told, acknowledged and recovered there."
     if incident.state not in _STATES:
         tried = any(entry.kind is NoticeKind.RECOVERY_FAILED for entry in incident.outbox)
         return _FAILED_LINE if tried else _OPEN_LINES[incident.state]
     _, words, meaning = _STATES[incident.state]
     line = f"*{words}.* {meaning}"
-    if incident.timeline:
-        last = incident.timeline[-1]
-        line += f"\nLast: {_utc(last.time)}, {_code(f'{last.who}: {last.what}', LINE_LIMIT)}"
+    last = incident.timeline[-1] if incident.timeline else None
+    settled = _settled(incident)
+    if settled is not None:
+        line = f"*{words}* by {code(settled.who)}, {utc(settled.time)}."
+        if incident.state is IncidentState.DISMISSED:
+            line += f"\nWhy: {code(incident.dismissed_because, LINE_LIMIT)}"
+    if last is not None and last != settled:
+        line += f"\nLast: {utc(last.time)}, {code(f'{last.who}: {last.what}', LINE_LIMIT)}"
     return line
 
 
-def _facts(incident: Incident) -> Block:
+def _settled(incident: Incident) -> Moment | None:
+    """The moment in which somebody acknowledged or dismissed it, if that is how it stands."""
+    if incident.state not in (IncidentState.ACKNOWLEDGED, IncidentState.DISMISSED):
+        return None
+    words = incident.state.value
+    return next((one for one in reversed(incident.timeline) if one.what.startswith(words)), None)
+
+
+def _learnt(incident: Incident, room: float) -> list[Block]:
+    """What became known later and changes what is to be done, such as that the table was made anew, empty."""
+    if incident.state in FINAL:
+        return []
+    texts = [entry.text for entry in incident.outbox if entry.kind is NoticeKind.LEARNT and entry.text]
+    lines = [cut(clean(text)) for text in dict.fromkeys(texts)][-SHOWN_NEWS:]
+    return (
+        [section("*Learnt since*"), plain([f"• {line}" for line in lines], int(LEARNT_LIMIT * room))]
+        if lines
+        else []
+    )
+
+
+def _facts(incident: Incident, radius: BlastRadius) -> Block:
     actor, subject = incident.actor, incident.subject
     tool = actor.user_agent if actor.tool in {"", "unknown"} and actor.user_agent else actor.tool
+    first = "first: " if incident.members else ""
     fields = [
-        ("What", _code(incident.title) + (f"\n{_code(subject.arn, LINE_LIMIT)}" if subject.arn else "")),
-        ("Who", f"{_code(actor.label)}, {_code(actor.kind)}"),
-        ("With", f"{_code(tool)} from {_code(actor.source_ip)}"),
-        ("When", _when(incident)),
-        ("Where", f"account {_code(incident.account)} in {_code(incident.region)}"),
+        (
+            "What",
+            f"{first}{code(incident.title)}" + (f"\n{code(subject.arn, LINE_LIMIT)}" if subject.arn else ""),
+        ),
+        ("Who", f"{code(actor.label)}, {code(actor.kind)}{_others(radius, actor.label)}"),
+        ("With", f"{code(tool)} from {code(actor.source_ip)}"),
+        ("When", when(incident, radius)),
+        ("Where", f"account {code(incident.account)} in {code(incident.region)}"),
     ]
     if not incident.events:
         # Of a message that nobody understands, nobody knows who, with what and where.
         told = {"What", "When", *(["Where"] if incident.account else [])}
         fields = [(label, value) for label, value in fields if label in told]
-    fields = [
-        *fields,
-        *([_stake(incident)] if subject.type in _RECOVERABLE else []),
-    ]
-    return {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in fields]}
+    fields += [*stake(incident, radius), *reach(radius)]
+    return {"type": "section", "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields]}
 
 
-def _when(incident: Incident) -> str:
-    times = sorted(event.time for event in incident.events)
-    if not times:
-        return _utc(incident.opened_at)
-    if len(times) == 1:
-        return _utc(times[0])
-    return f"{_utc(times[0])}, {len(times)} events until {_utc(times[-1])}"
+def _others(radius: BlastRadius, who: str) -> str:
+    others = [name for name in radius.people if name != who]
+    if not others:
+        return ""
+    more = f" and {len(others) - SHOWN_PEOPLE:,} more" if len(others) > SHOWN_PEOPLE else ""
+    return f"\nand {code(', '.join(others[:SHOWN_PEOPLE]), PEOPLE_LIMIT)}{more}"
 
 
-def _stake(incident: Incident) -> tuple[str, str]:
-    if _failed(incident):
-        return "Lost", "nothing: the call was refused"
-    lost = any(
-        event.weight == Weight.DESTRUCTIVE or (not event.weight and event.name in _DESTRUCTIVE)
-        for event in incident.events
-    )
-    items, size = incident.subject.item_count, incident.subject.size_bytes
-    parts = [f"{items:,} {'item' if items == 1 else 'items'}"] if items is not None else []
-    parts += [_size(size)] if size is not None else []
-    # Where no call was seen a backup told, and what it is compared with is the one before.
-    which = "newest backup" if incident.events else "backup before"
-    known = f"{', '.join(parts)}, as of the {which}" if parts else "unknown: no backup tells"
-    return ("Lost" if lost else "At stake"), known
-
-
-def _failed(incident: Incident) -> bool:
-    """Whether AWS refused every call: then nothing has changed, and there is nothing to recover."""
-    return bool(incident.events) and all(event.error_code for event in incident.events)
-
-
-def _why(incident: Incident) -> list[Block]:
+def _why(incident: Incident, limit: int) -> list[Block]:
     refusals = {
         f"AWS answered {event.error_code}: {event.error_message}": None
         for event in incident.events
         if event.error_code
     }
-    lines = [f"• {reason}" for reason in _shortened([*incident.reasons, *refusals], SHOWN_REASONS)]
-    label = _section(f"*Why: severity {incident.severity.value}, {_VERDICTS[incident.verdict]}*")
-    return [label, _plain(lines, REASONS_LIMIT)] if lines else [label]
+    lines = [f"• {reason}" for reason in shortened([*incident.reasons, *refusals], SHOWN_REASONS)]
+    label = section(f"*Why: severity {incident.severity.value}, {_VERDICTS[incident.verdict]}*")
+    return [label, plain(lines, limit)] if lines else [label]
 
 
-def _recovery(incident: Incident) -> list[Block]:
-    """The points to go back to, newest first, and the command; none of it once there is nothing to do."""
-    if incident.state in _FINAL:
+def _now(incident: Incident) -> Block:
+    """How bad it is by now."""
+    radius = blast_radius(incident)
+    lines = [f"*Now severity {incident.severity.value}, {_VERDICTS[incident.verdict]}*"]
+    lines += [f"{label}: {value}" for label, value in stake(incident, radius)]
+    missing = nothing_to_go_back_to(incident, radius)
+    return section("\n".join([*lines, *([missing] if missing else [])]))
+
+
+def _buttons(incident: Incident) -> list[Block]:
+    """What can be pressed in the incident's present state."""
+    if incident.state in FINAL or incident.state is IncidentState.QUIET or incident.part_of:
         return []
-    points = sorted(incident.recovery_points, key=lambda point: point.time, reverse=True)
-    blocks: list[Block] = []
-    if points:
-        lines = [f"• {_point(point, newest=point is points[0], at=_moment(incident))}" for point in points]
-        blocks = [_section("*Recovery points*"), _plain(_shortened(lines, SHOWN_POINTS), BODY_LIMIT)]
-    elif _without_backup(incident) and incident.recovery_unknown:
-        why = _shortened([incident.recovery_unknown], 1)
-        blocks = [_section("⚠️ *The backups could not be looked at.*"), _plain(why, BODY_LIMIT)]
-    elif _without_backup(incident):
-        blocks = [_section(f"⚠️ *{_NO_BACKUP}* There was no recovery point when this was written.")]
-    running = incident.state is IncidentState.RECOVERING
-    return blocks + _command(
-        incident, "Should the recovery stop, resume it" if running else "To recover, run"
-    )
+    elements = [
+        *(
+            [_button("Acknowledge", ACKNOWLEDGE, incident.id, style="primary")]
+            if incident.state is IncidentState.OPEN
+            else []
+        ),
+        _button("This was intended", INTENDED, incident.id),
+        *([_button("Show plan", SHOW_PLAN, incident.id)] if incident.recover_command else []),
+    ]
+    return [{"type": "actions", "elements": elements}]
 
 
-def _without_backup(incident: Incident) -> bool:
-    """Whether people must be told that nothing was found to go back to."""
-    return (
-        incident.subject.type in _RECOVERABLE
-        and not incident.recovery_points
-        and incident.state not in _FINAL
-        and not _failed(incident)
-    )
-
-
-def _moment(incident: Incident) -> datetime:
-    return min((event.time for event in incident.events), default=incident.opened_at)
-
-
-def _point(point: RecoveryPoint, *, newest: bool, at: datetime) -> str:
-    loss = _span(point.loss_seconds)
-    lost = f"changes of the last {loss} are lost" if point.loss_seconds > 0 else "nothing is lost"
-    old = _span((at - point.time).total_seconds())
-    # The age is the window of loss as a rule; it is said only where it differs.
-    age = "" if old == loss else f" ({old} old)"
-    items = f"{point.item_count:,} {'item' if point.item_count == 1 else 'items'}"
-    return f"{'newest' if newest else 'older'} {_source(point)} {_utc(point.time)}{age}, {items}; {lost}"
-
-
-def _source(point: RecoveryPoint) -> str:
-    known = {"s3-backup": "backup", "pitr": "point-in-time recovery"}
-    return known.get(point.source, clean(point.source)[:60])
-
-
-def _command(incident: Incident, label: str) -> list[Block]:
-    """The command to type, exactly or not at all: a command that was altered must not be run."""
-    command = clean(incident.recover_command)
-    shown = escaped(command, COMMAND_LIMIT)
-    if not command:
-        return []
-    if command != incident.recover_command.strip() or "`" in command or html.unescape(shown) != command:
-        shown = f"safetynet incidents show {incident.id}"
-        label = "The recovery command cannot be shown here; see it with"
-    return [_section(f"*{label}*\n```\n{shown}\n```")]
+def _button(text: str, action: str, value: str, **more: str) -> Block:
+    words = {"type": "plain_text", "text": text, "emoji": False}
+    return {"type": "button", "text": words, "action_id": action, "value": value, **more}
 
 
 def _footer(incident: Incident) -> Block:
-    parts = [f"Incident {_code(incident.id, ID_LIMIT)}"]
     link = event_url(incident.region, incident.events[0].id) if incident.events else ""
-    return _context(*parts, *([f"<{link}|CloudTrail event>"] if link else []))
+    return context(*_references(incident), *([f"<{link}|CloudTrail event>"] if link else []))
 
 
-def event_url(region: str, event_id: str) -> str:
-    """The event in CloudTrail's console (it keeps 90 days), or "" where no address can be made of it."""
-    if not event_id or _REGION.fullmatch(region) is None:
-        return ""
-    console = next(host for prefix, host in _CONSOLES if region.startswith(prefix))
-    shown = quote(event_id.encode("utf-8", "replace")[:200], safe="")
-    return f"https://{region}.{console}/cloudtrailv2/home?region={region}#/events/{shown}"
-
-
-def _shortened(lines: list[str], count: int) -> list[str]:
-    shown = [_cut(clean(line)) for line in lines[:count]]
-    return [*shown, f"and {len(lines) - count} more"] if len(lines) > count else shown
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…"
-
-
-def _code(value: str, limit: int = VALUE_LIMIT) -> str:
-    """A code span: nothing in it is parsed. A backtick would end it, so it becomes an apostrophe."""
-    shown = escaped(clean(value).replace("`", "'"), limit)
-    return f"`{shown}`" if shown else "unknown"
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _span(seconds: float) -> str:
-    """The two largest units of a time span: ``1 h 12 min``."""
-    whole = max(0, int(seconds))
-    units = (("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
-    first = next((index for index, (_, count) in enumerate(units) if count), len(units) - 1)
-    return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2] if count) or "0 s"
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:  # noqa: PLR2004 - the step between decimal units
-            return f"{count:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
-def _header(headline: str) -> Block:
-    text = escaped(clean(headline), HEADER_LIMIT)
-    return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
-
-
-def _section(mrkdwn: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(mrkdwn)}
-
-
-def _plain(lines: Iterable[str], limit: int) -> Block:
-    text = escaped("\n".join(lines), limit)
-    return {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
-
-
-def _context(*mrkdwn: str) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(text) for text in mrkdwn]}
-
-
-def _mrkdwn(text: str) -> Block:
-    """Text that was put together here; ``verbatim`` keeps Slack from finding links and names in it."""
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
+def _references(incident: Incident) -> Iterable[str]:
+    yield f"Incident {code(incident.id, ID_LIMIT)}"
+    if incident.part_of:
+        yield f"Part of {code(incident.part_of, ID_LIMIT)}"

@@ -25,9 +25,11 @@ _FENCE = re.compile(r"```\n(.*?)\n```", re.DOTALL)
 
 
 def plain_text(message: SlackMessage, *, width: int = 80) -> str:
-    """The message as lines for a terminal; commands and links are never wrapped."""
+    """The message as lines for a terminal; commands and links are never wrapped, and buttons are left out."""
     lines: list[str] = []
     for block in message.blocks:
+        if block["type"] == "actions":
+            continue
         lines += _block_lines(block, width)
         if _LABEL.fullmatch(block.get("text", {}).get("text", "")) is None:
             lines.append("")

@@ -1,8 +1,9 @@
 """CPU and memory of a recovery, on the replay server, which throttles and leaves items over now and then.
 
 The server answers at once and is a process of its own, so what the kernel counts for the client is what the client costs.
-Ours is the whole command: it checks and digests the backup, creates the table, loads it, reads it back and digests that.
-The peers create and load. CPU is given by GB of the items' JSON; the peers are measured on a tenth of the items, for they
+Ours is the whole command: it checks the backup, creates the table, loads it, reads it back and compares. The peers create
+and load. A table that spells its items otherwise than they were sent costs ours more, for then it compares by the content
+digest: that is measured, too, once. CPU is given by GB of the items' JSON; the peers are measured on a tenth of the items, for they
 are slow and cost the same for each item.
 """
 
@@ -17,13 +18,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.backup.contestants import OURS as OUR_BACKUP
 from benchmarks.backup.contestants import Place
 from benchmarks.backup.processes import LOOPBACK, serving
 from benchmarks.backup.replay import FIGURES
 from benchmarks.restore.contestants import DUMP, LOOP, OUR_LOAD, OURS, PEERS, Contestant, Job
+from benchmarks.restore.replay import OTHERWISE
 from benchmarks.restore.tables import lose, make
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from benchmarks.backup.processes import Cost
     from benchmarks.backup.report import Report
 
@@ -80,8 +85,7 @@ def measure_replay(report: Report, size: int, rounds: int) -> None:
     """All measurements on the replay server, for a table of ``size`` items and one of a tenth."""
     small = size // SMALLER
     sizes = [0, small, size]
-    command = [sys.executable, "-m", "benchmarks.restore.replay", *map(str, sizes)]
-    with serving(command, os.environ) as port, tempfile.TemporaryDirectory(prefix="bench-restore-") as folder:
+    with _serving(*sizes) as port, tempfile.TemporaryDirectory(prefix="bench-restore-") as folder:
         place = Place(port, port, port)
         costs = Costs({count: Job(place, f"items-{count}", count, Path(folder)) for count in sizes}, report)
         for count, job in costs.jobs.items():
@@ -100,6 +104,35 @@ def measure_replay(report: Report, size: int, rounds: int) -> None:
                 _ = costs.run(peer, 0) and costs.run(peer, small)
         _tell_cpu(costs, small, size)
         _tell_memory(costs, small, size)
+    _measure_otherwise(costs, size)
+
+
+def _serving(*arguments: object) -> AbstractContextManager[int]:
+    """The replay server; its port."""
+    return serving([sys.executable, "-m", "benchmarks.restore.replay", *map(str, arguments)], os.environ)
+
+
+def _measure_otherwise(costs: Costs, size: int) -> None:
+    """The whole command, once, where the table spells otherwise."""
+    report = costs.report
+    with (
+        _serving(OTHERWISE, size) as port,
+        tempfile.TemporaryDirectory(prefix="bench-restore-") as folder,
+    ):
+        job = Job(Place(port, port, port), f"items-{size}", size, Path(folder))
+        job.back_up(OUR_BACKUP)
+        sent = _figures(job.place)["bytes"]
+        others = Costs({size: job}, report, sent={size: sent})
+        if others.run(OURS, size):
+            mine, alike = others.a_gigabyte(OURS, size), costs.a_gigabyte(OURS, size)
+            report.ratio(
+                f"the whole command into a table that spells otherwise: {mine:.0f} s/GB, alike {alike:.0f} s/GB",
+                mine / alike,
+            )
+            for peer in PEERS:
+                if (peer.name, size // SMALLER) in costs.made:
+                    theirs = costs.a_gigabyte(peer, size // SMALLER)
+                    report.ratio(f"the same, beside {peer.name} {theirs:.0f} s/GB", theirs / mine)
 
 
 def _tell_cpu(costs: Costs, small: int, size: int) -> None:

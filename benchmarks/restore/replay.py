@@ -20,15 +20,16 @@ from benchmarks.restore.replay_tables import LostTables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OTHERWISE = "otherwise"
 AMAZON_JSON = ("Content-Type", "application/x-amz-json-1.0")
 
 
 class RestoreReplay(ReplayServer):
     """The tables and the bucket of a recovery."""
 
-    def __init__(self, sizes: list[int]) -> None:
+    def __init__(self, sizes: list[int], *, otherwise: bool = False) -> None:
         super().__init__(sizes)
-        self.tables = self.lost = LostTables(sizes)
+        self.tables = self.lost = LostTables(sizes, otherwise=otherwise)
         self.bucket = KeepingBucket()
         self.RequestHandlerClass = WriteConnection
 
@@ -55,8 +56,9 @@ class WriteConnection(Connection):
 
 
 def main(*sizes: str) -> None:
-    """Serve tables of these sizes until stdin is closed."""
-    with RestoreReplay([int(size) for size in sizes]) as server:
+    """Serve tables of these sizes until stdin is closed; with OTHERWISE, those that were brought back spell otherwise."""
+    numbers = [int(size) for size in sizes if size != OTHERWISE]
+    with RestoreReplay(numbers, otherwise=OTHERWISE in sizes) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(server.server_address[1], flush=True)
         sys.stdin.read()

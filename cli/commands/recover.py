@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from getpass import getpass
 from typing import Annotated, Any
 
@@ -14,11 +14,20 @@ from cli.moments import parse_time
 from cli.options import Config, DryRun, Json, Profile, Region, Yes
 from cli.progress_bars import ProgressBars
 from cli.recovering import Prepared, RecoverOptions, RecoverOutcome, confirm, execute, prepare
+from cli.recovering_stacks import (
+    check_backups,
+    refuse_blocked,
+    refuse_unplanned_move,
+    role_of,
+    secrets_of,
+    way_into_stack,
+    with_role,
+)
 from cli.recovering_stacks import into_stack as import_into_stack
-from cli.recovering_stacks import secrets_of, way_into_stack
 from cli.recovery_lines import outcome_lines, prepared_lines
 from cli.rendering import print_json, require_terminal, stderr, stdout
 from cli.repairing import Account, Confirm, Consent
+from cli.stack_lines import prepared_import_lines, way_back_lines
 from recovery.progress import NoProgress
 from recovery.repairs.into_existing import IntoExisting
 from recovery.restores.engine import RestoreEngineName
@@ -60,6 +69,14 @@ def recover(
     into_stack: Annotated[
         bool, typer.Option("--into-stack", help="Put a recovered table back under its living stack.")
     ] = False,
+    role_arn: Annotated[
+        str,
+        typer.Option(
+            "--role-arn",
+            metavar="ARN|none",
+            help="As which role CloudFormation acts on the stack; none: with your own rights.",
+        ),
+    ] = "",
     into_existing: Annotated[
         IntoExisting | None, typer.Option("--into-existing", help="Write into the table that is there.")
     ] = None,
@@ -93,13 +110,15 @@ def recover(
     --into-existing and its name and the account's id typed.
     """
     net = build(config, profile, region, vault)
+    role = role_of(role_arn)
     if into_existing is not None:
         consent = Consent(confirmed, account, yes)
         table = _only(targets, "--into-existing")
         recover_into_existing(net, table, backup, into_existing, consent, dry_run=dry_run, as_json=as_json)
         return
     if into_stack:
-        _into_stack(net, _only(targets, "--into-stack"), dry_run=dry_run, yes=yes, as_json=as_json)
+        table = _only(targets, "--into-stack")
+        _into_stack(net, table, role or "", dry_run=dry_run, yes=yes, as_json=as_json)
         return
     options = RecoverOptions(
         backup_id=backup,
@@ -115,6 +134,8 @@ def recover(
         stack=stack,
     )
     prepared = prepare(net, targets, options)
+    prepared = replace(prepared, stacks=with_role(prepared.stacks, role))
+    refuse_unplanned_move(prepared.stacks, region_was_named=bool(region) or elsewhere)
     if dry_run and as_json:
         print_json(prepared.document())
         return
@@ -127,11 +148,17 @@ def recover(
 
 def _apply(net: Net, prepared: Prepared, *, yes: bool, as_json: bool) -> None:
     refuse_existing(net.recovery(NoProgress()), prepared.plans)
-    secrets = secrets_of(prepared.stacks, None if yes else getpass)
-    if not yes:
+    refuse_blocked(prepared.stacks)
+    # Stacks that are there, with all of their tables: there is nothing to say yes to.
+    nothing_to_do = not prepared.plans and all(plan.is_done for plan in prepared.stacks)
+    asks = not yes and not nothing_to_do
+    secrets = secrets_of(prepared.stacks, getpass if asks else None)
+    if asks:
         require_terminal()
         confirm(prepared, lambda question: stderr().input(question))
     with ProgressBars(stderr()) as progress:
+        if prepared.stacks:
+            check_backups(net, prepared.stacks, prepared.plans, progress.note)
         outcome = execute(net, prepared, progress, secrets, progress.note)
     if as_json:
         print_json(_document(prepared, outcome))
@@ -140,7 +167,7 @@ def _apply(net: Net, prepared: Prepared, *, yes: bool, as_json: bool) -> None:
     outcome.raise_incomplete()
 
 
-def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _into_stack(net: Net, table: str, role_arn: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     people = stderr() if as_json else stdout()
     way = way_into_stack(net, table)
     if dry_run:
@@ -149,15 +176,14 @@ def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool
             print_json(way.model_dump(mode="json"))
         else:
             people.print(f"would import {table} into stack {way.stack} as {way.logical_id}", markup=False)
+            if way.cdk_path or way.stream_readers or way.warnings:
+                people.print(way_back_lines(way))
         return
     if not yes:
         require_terminal()
 
     def show(prepared: PreparedImport) -> None:
-        for line in prepared.changes:
-            people.print(line, markup=False)
-        for name in prepared.left_out:
-            people.print(f"not in the template, as it stays at the table: {name}", markup=False)
+        people.print(prepared_import_lines(prepared))
 
     def agree(prepared: PreparedImport) -> bool:
         return (
@@ -165,7 +191,7 @@ def _into_stack(net: Net, table: str, *, dry_run: bool, yes: bool, as_json: bool
             or stderr().input(f"Type {prepared.stack} to import {table} into it: ").strip() == prepared.stack
         )
 
-    status = import_into_stack(net, way, show, agree)
+    status = import_into_stack(net, way, show, agree, role_arn)
     if as_json:
         print_json({"table": table, "status": status})
     else:

@@ -12,12 +12,13 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from recovery.backups.data_reader import CheckedObject, checked_changes, checked_items
 from recovery.backups.digest import Content, ContentDigest, canonical_number
+from recovery.backups.fingerprint import Fingerprint, raw_hashes
 from recovery.errors import DamagedObjectError
 from recovery.threads import side_by_side
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from recovery.vault.vault import Vault
 
 RawItem = bytes | msgspec.Raw
+SumT = TypeVar("SumT")
 CHANGES_PART = "changes"
 READERS = 4
 _DECODE = msgspec.json.Decoder(dict[str, Any]).decode
@@ -95,31 +97,57 @@ def check_content(catalog: Catalog, backup: Manifest) -> Content:
 
     Raises DamagedObjectError naming the first bad object.
     """
-    for link in catalog.chain(backup):
-        for entry in link.objects:
-            if entry.items is None:
-                check_object(catalog.vault, link, entry)
+    _check_without_items(catalog, backup)
     with open_content(catalog, backup) as parts:
         return digest_parts(parts)
 
 
+def check_letters(catalog: Catalog, backup: Manifest) -> Fingerprint:
+    """Check every object as ``check_content`` does, and take the fingerprint of the items, which is ten times as fast.
+
+    What an item is made of is not looked at. Raises as ``check_content``.
+    """
+    _check_without_items(catalog, backup)
+    total = Fingerprint()
+    with open_content(catalog, backup) as parts:
+        for found in _read_all(parts, Fingerprint, lambda part, items, _: part.add(raw_hashes(items))):
+            total.merge(found)
+    return total
+
+
 def digest_parts(parts: Sequence[Part]) -> Content:
     """Count and digest all items of the parts. Raises DamagedObjectError."""
+    total = ContentDigest()
+    for digest in _read_all(parts, ContentDigest, add_to):
+        total.merge(digest)
+    return total.content
 
-    def some(reader: int, stop: Event) -> ContentDigest:
-        digest = ContentDigest()
+
+def _read_all(
+    parts: Sequence[Part],
+    new: Callable[[], SumT],
+    add: Callable[[SumT, Sequence[RawItem], str], None],
+) -> list[SumT]:
+    """Read all parts, several side by side; ``add(sum, items, path)`` takes items into the sum of their reader."""
+
+    def some(reader: int, stop: Event) -> SumT:
+        found = new()
         for part in parts[reader::READERS]:
             for items in part.read():
                 if stop.is_set():
-                    return digest
-                add_to(digest, items, part.path)
-        return digest
+                    return found
+                add(found, items, part.path)
+        return found
 
-    total = ContentDigest()
-    if parts:
-        for digest in side_by_side(min(READERS, len(parts)), some, "check"):
-            total.merge(digest)
-    return total.content
+    return side_by_side(min(READERS, len(parts)), some, "check") if parts else []
+
+
+def _check_without_items(catalog: Catalog, backup: Manifest) -> None:
+    """Check the objects that are no data files."""
+    for link in catalog.chain(backup):
+        for entry in link.objects:
+            if entry.items is None:
+                check_object(catalog.vault, link, entry)
 
 
 def add_to(digest: ContentDigest, items: Sequence[RawItem], path: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from recovery.backups.catalog import Catalog
@@ -52,6 +52,15 @@ class LoadEngine(Protocol):
 
         Raises DamagedObjectError, UnavailableError, LeaseHeldError once the lease is lost.
         """
+        ...
+
+
+@runtime_checkable
+class ManagedEngine(Protocol):
+    """An engine whose work DynamoDB does, whether anybody follows it or not."""
+
+    def is_under_way(self, run: Run) -> bool:
+        """Whether the operation that the run began, or may have begun, goes on. Raises AwsError, UnavailableError."""
         ...
 
 

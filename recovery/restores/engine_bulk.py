@@ -25,6 +25,7 @@ from recovery.restores.managed_loads import (
     begun_operation,
     client_token,
     managed_source,
+    pending_token,
 )
 from rules.errors import UsageError
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from recovery.clock import Sleep
     from recovery.restores.engine import Load
     from recovery.restores.managed_loads import ManagedSource
+    from recovery.restores.runs import Run
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,16 @@ class BulkEngine:
         follower = Follower(load.table, load.lease, load.progress, self._sleep)
         description = follower.follow(lambda: self._describe(arn), _FIELDS)
         self._judge(arn, description, load)
+
+    def is_under_way(self, run: Run) -> bool:
+        """See ManagedEngine.is_under_way."""
+        arn = begun_operation(run)
+        if token := pending_token(run):
+            arn = patient(self._sleep)(self._begun_with, token)
+        try:
+            return bool(arn) and patient(self._sleep)(self._describe, arn).get(_FIELDS.status) in UNDER_WAY
+        except TableNotFoundError:
+            return False
 
     def _operation(self, source: ManagedSource, load: Load) -> str:
         """The ARN of the operation to follow. The source is looked at before one is begun, the note made before, too."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recovery.backups.manifest import Manifest
 
 AUTO: Literal["auto"] = "auto"
+ASKED_FOR = "asked for"
 IMPORT_GB = 0.15
 BULK_START_SECONDS = 3 * 60.0  # assumed
 IMPORT_START_SECONDS = 6 * 60.0  # assumed: it makes the table as well
@@ -135,7 +136,7 @@ def choose_engine(facts: LoadFacts, asked: RestoreEngineName | Literal["auto"] =
             raise UsageError(f"engine {name} restores AWS's own backups, not those of the vault")
         if options[name].not_offered and not _is_only_unknown(facts, name):
             raise UnsafeError(f"engine {name} cannot be had: {options[name].not_offered}")
-        return EngineChoice(name, "asked for", every)
+        return EngineChoice(name, ASKED_FOR, every)
     write = options[RestoreEngineName.WRITE]
     if not facts.item_count:
         return EngineChoice(write.name, "there is nothing to load", every)

@@ -122,6 +122,13 @@ class ImportEngine:
             raise AwsError(f"import {arn} is complete, but table {work.table} is not there", hint=_AGAIN)
         self._judge(arn, description, work)
 
+    def is_under_way(self, run: Run) -> bool:
+        """See ManagedEngine.is_under_way."""
+        arn = begun_operation(run)
+        if token := pending_token(run):
+            arn = patient(self._sleep)(self._begun_with, token, run.record.plan)
+        return bool(arn) and patient(self._sleep)(self._describe, arn).get(_FIELDS.status) in UNDER_WAY
+
     def _operation(self, work: _Work) -> str:
         """The ARN of the import to follow; "" where the table is there already, whole as far as is known."""
         arn = begun_operation(work.run)
@@ -227,16 +234,16 @@ class ImportEngine:
         except AwsError as error:
             if error.code not in _BEGUN_BEFORE:
                 raise
-            if found := self._begun_with(request["ClientToken"], work):
+            if found := self._begun_with(request["ClientToken"], work.plan):
                 return found
             if error.code == "ResourceInUseException":
                 raise _taken(work) from error
             raise
         return str(answer["ImportTableDescription"]["ImportArn"])
 
-    def _begun_with(self, token: str, work: _Work) -> str:
-        """The import into this table that was begun with a client token."""
-        target = work.plan.target
+    def _begun_with(self, token: str, plan: RecoveryPlan) -> str:
+        """The import into the plan's table that was begun with a client token."""
+        target = plan.target
         partition = self._aws.session.get_partition_for_region(target.region)
         table_arn = f"arn:{partition}:dynamodb:{target.region}:{target.account}:table/{target.name}"
         page: dict[str, Any] = {"TableArn": table_arn}
@@ -285,7 +292,8 @@ class ImportEngine:
         if errors or {count for count in (processed, imported) if count is not None} - {expected}:
             raise RestoreMismatchError(
                 f"DynamoDB says that the import of table {work.table} is complete, but {counts}",
-                hint=f"The table is there but must not be trusted. Delete it by hand. {INSTEAD}",
+                hint=f"Table {work.table} is there but must not be trusted. Delete it, then run the same command "
+                f"again: {work.plan.target.deletion}",
             )
 
 

@@ -34,6 +34,11 @@ class TableTarget(BaseModel):
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     name: TableName
 
+    @property
+    def deletion(self) -> str:
+        """What deletes the table by hand, for a shell; neither name has anything in it that a shell would read."""
+        return f"aws dynamodb delete-table --region {self.region} --table-name {self.name}"
+
 
 class EngineOption(BaseModel):
     """One way of getting the data in, with estimates; ``not_offered`` says why it cannot be had, "" where it can."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 from recovery.aws import aws_errors
-from recovery.backups.content import check_content, check_objects
-from recovery.backups.digest import ContentDigest
+from recovery.backups.content import check_content, check_letters, check_objects
 from recovery.backups.engine_scan import TableScan, segments_for
 from recovery.backups.verification import known_content
 from recovery.definitions.definition import RUN_TAG, Known, capture_definition, describe_table, read_tags
@@ -22,13 +22,14 @@ from recovery.errors import (
     TableNotFoundError,
 )
 from recovery.pacing import patient
-from recovery.restores.engine import Load
+from recovery.restores.engine import Load, ManagedEngine
+from recovery.restores.engine_choice import ASKED_FOR
 from recovery.restores.own_changes import declare_settings
 from recovery.restores.plans import CREATING, DELETING, backup_of, table_exists, wanted_of
+from recovery.restores.read_back import ReadBack
 from recovery.restores.runs import lease_name, running, start_run, told, unfinished_run
-from recovery.threads import side_by_side
 from recovery.vault.leases import holding, take_lease
-from rules.errors import UnsafeError
+from rules.errors import LockedError, UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from recovery.aws import Aws
     from recovery.backups.catalog import Catalog
     from recovery.backups.digest import Content
+    from recovery.backups.fingerprint import Fingerprint
     from recovery.backups.manifest import Manifest
     from recovery.clock import Clock, Sleep
     from recovery.definitions.definition import TableDefinition
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from recovery.restores.runs import Run
     from recovery.vault.leases import Lease
     from recovery.wire import RawTables
+
+AWS_TAGS = "aws:"  # the beginning of tags that only AWS itself sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +152,14 @@ class Recovery:
         run = unfinished_run(vault, plan)
         resumed = run is not None
         if run is not None:
-            plan = run.record.plan  # what was begun is what is finished
+            plan = self._continued(run, plan)
         maker = self._engines.making.get(plan.engine)
         exists = self._own_table_exists(client, plan, run, may_be_unmarked=maker is not None)
         backup = backup_of(self._catalog, plan) if plan.from_vault else None
         expected = run.record.expected if run else None
-        if backup and (run is None or not exists or not run.record.loaded or expected is None):
-            expected = self._checked(backup)
+        letters: Fingerprint | None = None
+        if backup and not (run and exists and run.record.loaded and (expected or run.record.verified)):
+            expected, letters = self._checked(backup)
         definition = self._definition(plan)
         if run is None:
             run = start_run(vault, self._clock, plan, started_by)
@@ -167,23 +172,42 @@ class Recovery:
             self._make(maker, run, lease)
         elif backup is not None:
             self._load(client, run, lease, backup, exists=exists)
-        if expected is not None and not run.record.verified:
-            self._verify(run, lease, expected)
+        if backup is not None and not run.record.verified:
+            self._verify(run, lease, backup, letters)
         lease.check()
         if self._intents is not None and not run.record.settled:
             declare_settings(self._intents, plan, started_by)
         follow_ups, differences = self._settle(client, run, lease, definition)
         self._progress.finish(table)
+        counted = run.record.expected or backup
         return RecoveryReport(
             run_id=run.record.run_id,
             table=table,
-            items_verified=expected.item_count if expected else None,
+            items_verified=counted.item_count if counted else None,
             started_at=run.record.started_at,
             ended_at=run.record.ended_at or self._clock(),
             resumed=resumed,
             differences=tuple(differences),
             follow_ups=tuple(follow_ups),
         )
+
+    def _continued(self, run: Run, asked: RecoveryPlan) -> RecoveryPlan:
+        """The plan of the run: what was begun is what is finished, but with another engine where that is asked for.
+
+        Raises LockedError while DynamoDB goes on loading: what it still puts could come over what is written later.
+        """
+        plan = run.record.plan
+        if asked.engine_why != ASKED_FOR or asked.engine is plan.engine or run.record.loaded:
+            return plan
+        begun = self._engines.loading.get(plan.engine) or self._engines.making.get(plan.engine)
+        if isinstance(begun, ManagedEngine) and begun.is_under_way(run):
+            raise LockedError(
+                f"DynamoDB is still loading table {plan.target.name} ({run.record.operation})",
+                hint="Run the command again without --engine to follow it.",
+            )
+        plan = plan.model_copy(update={"engine": asked.engine, "engine_why": asked.engine_why})
+        run.note(plan=plan, operation="", loaded_files=())
+        return plan
 
     def _make(self, maker: TableEngine, run: Run, lease: Lease) -> None:
         """A table that AWS makes, data and all."""
@@ -217,13 +241,19 @@ class Recovery:
         """Check every object of a plan's backup, writing nothing. Raises DamagedObjectError."""
         check_objects(self._catalog, backup_of(self._catalog, plan))
 
-    def _checked(self, backup: Manifest) -> Content:
-        """Check every object; what the backup holds, digested now unless a verification has done so."""
+    def _checked(self, backup: Manifest) -> tuple[Content | None, Fingerprint | None]:
+        """Check every object; what the backup holds: by its digest where that is noted, else to the letter.
+
+        What a verification noted is compared, though letters are faster: a note that does not fit must not go unnoticed.
+        An incremental backup's content is put together from its chain, which costs more than any digest.
+        """
         known = known_content(self._catalog, backup)
-        if known is None:
-            return check_content(self._catalog, backup)
-        check_objects(self._catalog, backup)
-        return known
+        if known is not None:
+            check_objects(self._catalog, backup)
+            return known, None
+        if backup.increment is not None:
+            return check_content(self._catalog, backup), None
+        return None, check_letters(self._catalog, backup)
 
     def unfinished(self, plan: RecoveryPlan) -> Run | None:
         """The run of this very plan that was begun and has not ended, if there is one."""
@@ -306,23 +336,33 @@ class Recovery:
             hint="Recover at an endpoint that has tags.",
         )
 
-    def _verify(self, run: Run, lease: Lease, expected: Content) -> None:
-        """Read the table back and compare count and content digest with the backup's."""
+    def _verify(self, run: Run, lease: Lease, backup: Manifest, letters: Fingerprint | None) -> None:
+        """Read the table back and compare it with the backup: to the letter, else by count and content digest."""
         plan = run.record.plan
         table = plan.target.name
-        found = digest_table(self._tables, table, self._sleep, segments_for(plan.data_bytes), lease)
-        if found != expected:
+        scan = TableScan(self._tables, table, self._sleep)
+        read = ReadBack(scan, segments_for(plan.data_bytes), lease)
+        difference = read.difference(letters, partial(self._content, run, backup))
+        if difference is not None:
             # The files are loaded once more by the next run: what was noted cannot be trusted.
             run.forget()
             raise RestoreMismatchError(
-                f"table {table} holds {found.item_count} items with digest {found.digest[:12]}, the backup "
-                f"{expected.item_count} with {expected.digest[:12]}",
+                difference,
                 # What DynamoDB has made is not loaded once more: the next run would only compare again.
-                hint=f"Delete table {table} and run the command again."
+                hint=f"Delete table {table}, then run the same command again: {plan.target.deletion}"
                 if plan.engine in self._engines.making
-                else None,
+                # And no load takes away an item that is too many.
+                else f"Run the same command again to load table {table} once more. If it ends here again, delete it "
+                f"before the next one: {plan.target.deletion}",
             )
         run.note(verified=True)
+
+    def _content(self, run: Run, backup: Manifest) -> Content:
+        """Count and digest of what the backup holds, read once more where nobody has digested it."""
+        expected = run.record.expected or check_content(self._catalog, backup)
+        if run.record.expected is None:
+            run.note(expected=expected)
+        return expected
 
     def _settle(
         self, client: DynamoDBClient, run: Run, lease: Lease, wanted: TableDefinition | None
@@ -348,26 +388,6 @@ class Recovery:
         return follow_ups, differences
 
 
-def digest_table(
-    tables: RawTables, table: str, sleep: Sleep, segments: int, lease: Lease | None = None
-) -> Content:
-    """Count and digest all items of a live table, with strongly consistent reads."""
-    scan = TableScan(tables, table, sleep)
-
-    def one(segment: int, stop: Event) -> ContentDigest:
-        part = ContentDigest()
-        for page in scan.pages((segment, segments), stop):
-            if lease is not None:
-                lease.check()
-            part.add_all(page.items)
-        return part
-
-    total = ContentDigest()
-    for part in side_by_side(segments, one, "verify"):
-        total.merge(part)
-    return total.content
-
-
 def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: TableDefinition) -> list[str]:
     """What of a definition did not come back, one line each; empty when all of it did."""
     expected = {**wanted.create_table, "TableName": plan.target.name}
@@ -379,8 +399,14 @@ def definition_differences(wanted: TableDefinition, plan: RecoveryPlan, found: T
     for name in type(plan.settings).model_fields:
         want, have = getattr(plan.settings, name), getattr(found.settings, name)
         if name == "tags":
-            tags = {key: value for key, value in found.tags.items() if key != RUN_TAG}
-            want, have = Known(value=plan.tags), Known(value=tags)
+            # CloudFormation's own (aws:) come with the stack, and nobody else may set them.
+            tags = {
+                key: value
+                for key, value in found.tags.items()
+                if key != RUN_TAG and (not key.startswith(AWS_TAGS) or key in plan.tags)
+            }
+            # What could not be read is no difference: nobody knows.
+            want, have = Known(value=plan.tags), Known(value=tags) if isinstance(have, Known) else have
         if (
             isinstance(want, Known)
             and isinstance(have, Known)

@@ -91,7 +91,9 @@ def start_run(vault: Vault, clock: Clock, plan: RecoveryPlan, started_by: str) -
 def running(vault: Vault, target: TableTarget) -> RunRecord | None:
     """The newest run into a target that has not ended, whatever it is from."""
     records = [document(RunRecord, vault.get(info.key)) for info in vault.list(_prefix(target))]
-    return next((record for record in reversed(records) if record.ended_at is None), None)
+    # The keys of table `shop` begin as those of table `shop.eu` do.
+    mine = (record for record in reversed(records) if record.plan.target == target)
+    return next((record for record in mine if record.ended_at is None), None)
 
 
 def told(record: RunRecord) -> str:

@@ -64,8 +64,9 @@ def recover_tables(
                 if told is not None:
                     told(outcome)
         except BaseException:
-            recovery.stop()
+            # In this order: whoever stops makes room for the next one, which is not to begin.
             pool.shutdown(wait=False, cancel_futures=True)
+            recovery.stop()
             raise
     return [outcomes[number] for number in range(len(plans))]
 

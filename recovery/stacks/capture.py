@@ -18,10 +18,10 @@ from recovery.stacks.documents import (
     StackResource,
     stack_name_of,
 )
-from rules.errors import NotFoundError
+from rules.errors import NotFoundError, SafetyNetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from recovery.aws import Aws
     from recovery.backups.manifest import UtcTime
@@ -80,6 +80,29 @@ def capture_stack(aws: Aws, stack_name: str, now: UtcTime, sleep: Sleep = time.s
             "the resources", lambda: [found.model_dump() for found in _resources(stacks, stack_id)] or None
         ),
     )
+
+
+def capture_whole(
+    aws: Aws, names: Iterable[str], now: UtcTime, sleep: Sleep = time.sleep
+) -> Iterator[tuple[str, StackCapture | SafetyNetError]]:
+    """Stacks by name, and with each its root and all that is nested beside it: a nested one comes back through its root.
+
+    Each stack once, by its name; what could not be captured is the error, and stops no other.
+    """
+    waiting, seen = sorted(names), set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = capture_stack(aws, name, now, sleep)
+        except SafetyNetError as error:
+            yield name, error
+            continue
+        yield name, found
+        family = (found.root_id, found.parent_id, *found.nested)
+        waiting += sorted(stack_name_of(one) for one in family if one)
 
 
 def tables_of_stack(aws: Aws, stack_name: str, sleep: Sleep = time.sleep) -> list[str]:

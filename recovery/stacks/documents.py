@@ -8,13 +8,14 @@ long to be sent in a request.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recovery.backups.manifest import UtcTime
+from recovery.backups.manifest import Sha256, UtcTime, seal_of
 from recovery.clock import compact
 from recovery.definitions.readings import Known, NotKnown, Setting
 from recovery.definitions.surroundings_stack import NOT_OF_THE_STACK, TABLE_TYPES
@@ -23,7 +24,7 @@ from recovery.vault.vault import body_of, document
 from rules.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from recovery.vault.vault import Vault
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 STACKS = "stacks/"
 NESTED = "AWS::CloudFormation::Stack"
 _STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,127}"
+_STACK_ARN = re.compile(r"arn:[a-z-]+:cloudformation:(?P<region>[a-z0-9-]+):\d{12}:stack/.+")
+_DAMAGED = "Nothing was written. Recover the tables one by one, and deploy the stack from its source."
 
 
 class _Part(BaseModel):
@@ -74,7 +77,8 @@ class StackCapture(_Part):
 
     ``template`` is its text as it was submitted (JSON spelled anew), ``processed`` what macros made of it (known to
     be absent where there are none), ``policy`` the text of the stack policy, ``imported_by`` the stacks that import
-    each export, ``resources`` a list of what ``StackResource`` holds.
+    each export, ``resources`` a list of what ``StackResource`` holds. ``seal`` is the SHA-256 over the rest of the
+    document in the vault; captures of earlier versions have none.
     """
 
     format_version: Literal[1] = 1
@@ -104,6 +108,7 @@ class StackCapture(_Part):
     parent_id: str | None = None
     root_id: str | None = None
     resources: Setting
+    seal: Sha256 | None = None
 
     @property
     def key(self) -> str:
@@ -156,7 +161,8 @@ def store_stack(vault: Vault, capture: StackCapture) -> str:
         unread = {name: getattr(newest, name) for name in capture.unknown}
         if capture.model_copy(update={**unread, "captured": newest.captured}) == newest:
             return newest.key
-    vault.put_new(capture.key, body_of(capture))
+    sealed = capture.model_copy(update={"seal": seal_of(capture.model_dump(mode="json"))})
+    vault.put_new(capture.key, body_of(sealed))
     return capture.key
 
 
@@ -165,13 +171,39 @@ def latest_stack(
 ) -> StackCapture:
     """The newest capture of a stack, by its name or ARN; of those before a time if one is given.
 
-    Raises NotFoundError.
+    Raises NotFoundError, and DamagedObjectError where there are captures and none of them is whole.
     """
     name = stack_name_of(stack)
-    for capture in _captures(vault, _folder(account, region, name)):
+    damaged: list[DamagedObjectError] = []
+    for capture in _captures(vault, _folder(account, region, name), damaged.append):
         if before is None or capture.captured < before:
             return capture
+    if damaged:
+        raise damaged[0]
     raise NotFoundError(f"no capture of the stack {name} of {account}/{region} is in the vault")
+
+
+def region_of_captures(vault: Vault, account: str, region: str, stack: str) -> str:
+    """Where a stack was: the region of its ARN, else the given one, else the only other one with captures of it.
+
+    The given one, too, where no region has any. Raises UsageError where several other ones have.
+    """
+    name = stack_name_of(stack)
+    if arn := _STACK_ARN.fullmatch(stack):
+        return arn["region"]
+    places = [one for one in vault.folders(f"{STACKS}{account}/") if _has_captures(vault, account, one, name)]
+    if region in places or not places:
+        return region
+    if len(places) > 1:
+        raise UsageError(
+            f"stack {name} was in {', '.join(places)}",
+            hint="Name it by its ARN, with --stack: that tells which.",
+        )
+    return places[0]
+
+
+def _has_captures(vault: Vault, account: str, region: str, name: str) -> bool:
+    return any(True for _ in vault.list(_folder(account, region, name)))
 
 
 def store_template(vault: Vault, account: str, region: str, stack: str, body: bytes) -> str:
@@ -200,7 +232,9 @@ def _folder(account: str, region: str, name: str) -> str:
     return f"{STACKS}{account}/{region}/{name}/"
 
 
-def _captures(vault: Vault, folder: str) -> Iterator[StackCapture]:
+def _captures(
+    vault: Vault, folder: str, damaged: Callable[[DamagedObjectError], None] = lambda _: None
+) -> Iterator[StackCapture]:
     """Newest first; one that is damaged is said and passed over, for an older one is better than none."""
     keys = (info.key for info in vault.list(folder) if "/" not in info.key.removeprefix(folder))
     for key in sorted(keys, reverse=True):
@@ -210,6 +244,7 @@ def _captures(vault: Vault, folder: str) -> Iterator[StackCapture]:
             continue  # removed since it was listed
         except DamagedObjectError as error:
             log.warning("a capture is passed over: %s", error)
+            damaged(error)
 
 
 def read_capture(vault: Vault, key: str) -> StackCapture:
@@ -217,7 +252,15 @@ def read_capture(vault: Vault, key: str) -> StackCapture:
 
     Raises ObjectNotFoundError; DamagedObjectError, too, for a document that was copied to another place.
     """
-    capture = document(StackCapture, vault.get(key))
+    stored = vault.get(key)
+    try:
+        capture = document(StackCapture, stored)
+    except DamagedObjectError as error:
+        error.hint = _DAMAGED
+        raise
+    # Over what was written, whatever is known of its fields.
+    if capture.seal is not None and capture.seal != seal_of(json.loads(stored.body)):
+        raise DamagedObjectError(key, "was changed after it was written: its seal is broken", hint=_DAMAGED)
     if capture.key != key:
-        raise DamagedObjectError(key, f"says that it is {capture.key}")
-    return capture
+        raise DamagedObjectError(key, f"says that it is {capture.key}", hint=_DAMAGED)
+    return capture.model_copy(update={"seal": None})

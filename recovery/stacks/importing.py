@@ -60,10 +60,11 @@ def prepare_import(
     sleep: Sleep = time.sleep,
     notes: Callable[[str], None] = lambda _: None,
     run_id: str = "",
+    role_arn: str = "",
 ) -> PreparedImport:
     """Make the change set and look at it; nothing of the stack or the table changes yet.
 
-    The stack's current template gets the table's block from the newest capture that has it. Raises NotFoundError
+    ``role_arn``: as which role CloudFormation is to act; "" leaves it to the stack's own, if it has one. The stack's current template gets the table's block from the newest capture that has it. Raises NotFoundError
     without such a capture or stack, UnsafeError for a table that is not ACTIVE and for a change set that would do
     anything else, StackFailedError, AccessDeniedError.
     """
@@ -97,6 +98,7 @@ def prepare_import(
             for one in described.get("Parameters") or ()
         ],
         Capabilities=[*capabilities, *([_AUTO_EXPAND] if transforms(current) else [])],
+        RoleARN=role_arn,
         ResourcesToImport=[
             {
                 "ResourceType": block["Type"],

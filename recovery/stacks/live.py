@@ -12,7 +12,7 @@ from recovery.stacks.templates import parse_template
 from rules.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from recovery.definitions.reader import Reader
     from recovery.stacks.documents import StackResource
@@ -118,6 +118,15 @@ def phase_of(stacks: Reader, live: LiveStack | None, template: str, tables: Mapp
     if tables and only_tables and not is_deployed(stacks, live, template):
         return Phase.IMPORTED
     return Phase.LIVE
+
+
+def physical_id_of(stacks: Reader, stack_id: str, path: Sequence[str]) -> str | None:
+    """What the last of some logical ids stands for, the others being nested stacks; None where it is not made."""
+    found: str | None = stack_id
+    for logical_id in path:
+        listed = resources_of(stacks, found) if found else []
+        found = next((one.physical_id for one in listed if one.logical_id == logical_id), None)
+    return found
 
 
 def _is_left_over(live: LiveStack) -> bool:

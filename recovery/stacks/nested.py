@@ -12,6 +12,7 @@ from recovery.restores.plans import table_status
 from recovery.stacks.documents import NESTED, latest_stack
 from recovery.stacks.ordering import processed_or_submitted
 from recovery.stacks.plans import StackTable, TableWay
+from recovery.stacks.table_runs import is_half_recovered
 from recovery.stacks.templates import RETAINING, parse_template
 from rules.errors import NotFoundError
 
@@ -51,26 +52,30 @@ def nested_tables(
             text = processed_or_submitted(inner)
             base = parse_template(text) if text else {"Resources": {}}
             for table in inner.tables:
-                yield _nested_table(aws, base, table, way)
+                yield _nested_table(vault, aws, base, table, way)
             yield from within(inner, way)
 
     return list(within(capture, ()))
 
 
-def _nested_table(aws: Aws, base: Template, one: StackResource, path: tuple[str, ...]) -> StackTable:
+def _nested_table(
+    vault: Vault, aws: Aws, base: Template, one: StackResource, path: tuple[str, ...]
+) -> StackTable:
     name = one.physical_id or ""
     block = base["Resources"].get(one.logical_id, {})
     literal = (block.get("Properties") or {}).get(_CUSTOM_NAME) == name
     imported = literal and block.get("DeletionPolicy") in RETAINING
+    status = table_status(aws, name)
     return StackTable(
         name=name,
         logical_id=one.logical_id,
         type=one.type,
         nested=path,
-        status=table_status(aws, name),
+        status=status,
         way=TableWay.IMPORT if imported else TableWay.LOAD,
         why="" if imported else _NESTED_WHY,
         custom_name=has_custom_name(base, one.logical_id, TableWay.LOAD),
+        half_recovered=imported and status is not None and is_half_recovered(vault, aws, name),
     )
 
 

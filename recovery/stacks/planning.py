@@ -11,18 +11,20 @@ from recovery.definitions.reader import Reader
 from recovery.definitions.readings import Known
 from recovery.definitions.surroundings_stack import TABLE_TYPES, stack_of
 from recovery.restores.plans import table_status
-from recovery.stacks.documents import latest_stack, stack_name_of
+from recovery.stacks.documents import latest_stack, region_of_captures, stack_name_of
 from recovery.stacks.import_template import import_template
-from recovery.stacks.live import Phase, is_deployed, look, phase_of
+from recovery.stacks.live import Phase, is_deployed, look, phase_of, physical_id_of
 from recovery.stacks.nested import has_custom_name, nested_tables
 from recovery.stacks.ordering import imports_of, in_order, processed_or_submitted
+from recovery.stacks.other_region import at_home_in, moving_blocks, told_of_the_move
 from recovery.stacks.plans import DELETING, StackAction, StackPlan, StackTable, TableWay
 from recovery.stacks.survey import capabilities_of, made_anew, retained, role_is_gone, warnings_of
+from recovery.stacks.table_runs import is_half_recovered, is_recovered
 from recovery.stacks.templates import loops, parse_template, transforms
 from rules.errors import NotFoundError, SafetyNetError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from recovery.aws import Aws
@@ -57,21 +59,52 @@ def plan_stacks(
     *,
     before: datetime | None = None,
     role_arn: str | None = None,
+    elsewhere: bool = False,
     sleep: Sleep = time.sleep,
 ) -> tuple[StackPlan, ...]:
     """One plan a stack, in the order in which they are to be recreated: what one exports, a later one imports.
 
-    Raises as ``plan_stack``, and UsageError for stacks that import from one another in a circle.
+    ``elsewhere``: a stack that was never captured in this region comes from the captures of another one of the account.
+    Raises as ``plan_stack``, and UsageError for stacks that import from one another in a circle, and for one that was
+    in several other regions.
     """
-    names = dict.fromkeys(stack_name_of(stack) for stack in stacks)
-    captures = [latest_stack(vault, aws.account, aws.region, name, before) for name in names]
+    account, here = aws.account, aws.region
+    regions = {
+        stack_name_of(stack): region_of_captures(vault, account, here, stack) if elsewhere else here
+        for stack in stacks
+    }
+    captures = [latest_stack(vault, account, region, name, before) for name, region in regions.items()]
     ordered = in_order(captures)
-    planning = _Planning(vault, aws, before, role_arn, sleep)
+    planning = _Planning(vault, aws, before, sleep)
     plans = []
     for capture in ordered:
-        plans.append(planning.plan(capture))
+        plan = planning.plan(capture)
+        plans.append(plan if role_arn is None else acting_as(plan, role_arn))
         planning.to_come |= set(capture.exports)
     return tuple(plans)
+
+
+def acting_as(plan: StackPlan, role_arn: str) -> StackPlan:
+    """The same plan with the role that CloudFormation is to act as; "" is the caller's own rights."""
+    said = {_role_is_gone(plan.role_arn or ""), _acts_as(plan.role_arn or "")}
+    warnings = [one for one in plan.warnings if one not in said]
+    if role_arn and plan.action is not StackAction.NONE:
+        warnings.append(_acts_as(role_arn))
+    return plan.model_copy(
+        update={
+            "role_arn": role_arn or None,
+            "blocks": tuple(one for one in plan.blocks if one not in said),
+            "warnings": tuple(warnings),
+        }
+    )
+
+
+def _role_is_gone(role_arn: str) -> str:
+    return f"CloudFormation acted as {role_arn}, which the stack itself made: name another with --role-arn"
+
+
+def _acts_as(role_arn: str) -> str:
+    return f"CloudFormation acts as {role_arn}"
 
 
 @dataclass
@@ -81,7 +114,6 @@ class _Planning:
     vault: Vault
     aws: Aws
     before: datetime | None
-    role_arn: str | None
     sleep: Sleep
     to_come: set[str] = field(default_factory=set)
     _exports: set[str] | None = None
@@ -96,7 +128,6 @@ class _Planning:
                 f"the template of stack {capture.name} is not in its capture {capture.key}",
                 hint="It could not be read at that time. Recover the tables, and deploy the stack from its source.",
             )
-        blocks: list[str] = []
         warnings: list[str] = []
         base = parse_template(processed_or_submitted(capture) or template)
         live = look(self._stacks, capture.name)
@@ -110,79 +141,118 @@ class _Planning:
             and live.stack_id != capture.stack_id
             and is_deployed(self._stacks, live, template)
         )
-        action = _action(phase)
-        if live is not None and anew and self._is_unfinished(capture, live, importable):
-            action = StackAction.CONTINUE
-        if live is not None:
-            blocks += _blocks_of(live, phase)
         settled = live if phase is Phase.LIVE and not anew else None
         tables = [self._own_table(capture, one, base, settled) for one in capture.tables]
-        nested = (
-            nested_tables(self.vault, self.aws, capture, self.before, warnings)
-            if action is not StackAction.NONE
-            else []
-        )
-        tables += nested
+        if settled is None:
+            tables += nested_tables(self.vault, self.aws, capture, self.before, warnings)
+        action = _action(phase)
+        if live is not None and anew:
+            tables = [self._as_made(live, table) for table in tables]
+            if self._is_unfinished(capture, live, tables):
+                action = StackAction.CONTINUE
+                warnings.append("it has been recreated: only what comes last is still missing")
+        blocks = _blocks_of(live, phase) if live is not None else []
         if action is not StackAction.NONE:
-            blocks += self._table_blocks(capture, tables, live)
-            blocks += self._missing_imports(capture, warnings)
-            blocks += self._of_a_parent(capture, warnings)
-            warnings += warnings_of(capture, base)
-            if self.role_arn is None and role_is_gone(capture):
-                blocks.append(
-                    f"CloudFormation acted as {capture.role_arn}, which the stack itself made: name another"
-                )
-            elif self.role_arn is None and capture.role_arn:
-                warnings.append(f"CloudFormation acts as {capture.role_arn}")
+            blocks += self._of_making(capture, base, tables, live, warnings)
+        if capture.region != self.aws.region:
+            warnings += told_of_the_move(capture)
+            blocks += self._moving_blocks(capture, tables, settled)
         if phase is Phase.IMPORTED:
             warnings.append("an earlier recovery of it has imported the tables: it is continued")
-        if anew and action is StackAction.CONTINUE:
-            warnings.append("it has been recreated: only what comes last is still missing")
+        return self._plan_of(capture, template, base, live, action, tables).model_copy(
+            update={"blocks": tuple(dict.fromkeys(blocks)), "warnings": tuple(dict.fromkeys(warnings))}
+        )
+
+    def _of_making(
+        self,
+        capture: StackCapture,
+        base: Template,
+        tables: Sequence[StackTable],
+        live: LiveStack | None,
+        warnings: list[str],
+    ) -> Iterator[str]:
+        """What forbids that the stack is made; ``warnings`` are added to."""
+        yield from self._table_blocks(capture, tables, live)
+        yield from self._missing_imports(capture, warnings)
+        yield from self._of_a_parent(capture, warnings)
+        warnings += warnings_of(capture, base)
+        if role_is_gone(capture):
+            yield _role_is_gone(capture.role_arn or "")
+        elif capture.role_arn:
+            warnings.append(_acts_as(capture.role_arn))
+
+    def _plan_of(
+        self,
+        capture: StackCapture,
+        template: str,
+        base: Template,
+        live: LiveStack | None,
+        action: StackAction,
+        tables: Sequence[StackTable],
+    ) -> StackPlan:
+        """The plan, but for what people have to know."""
         imported = {one.logical_id: one.name for one in tables if one.way is TableWay.IMPORT and one.is_own}
+        nested = [one for one in tables if not one.is_own]
+        here = at_home_in(capture, self.aws.region)
         return StackPlan(
-            account=capture.account,
-            region=capture.region,
-            stack=capture.name,
+            account=here.account,
+            region=here.region,
+            lost_in=capture.region if capture.region != here.region else "",
+            stack=here.name,
             capture_key=capture.key,
-            captured=capture.captured,
+            captured=here.captured,
             template_sha256=hashlib.sha256(template.encode()).hexdigest(),
             template_bytes=len(template.encode()),
             status=live.status if live else None,
             action=action,
             tables=tuple(tables),
-            creates=made_anew(capture, live) if action is not StackAction.NONE else (),
+            creates=made_anew(here, live) if action is not StackAction.NONE else (),
             left_out=import_template(base, imported).left_out,
             parameters={
-                one.key: one.value for one in capture.parameters if not one.hidden and one.value is not None
+                one.key: one.value for one in here.parameters if not one.hidden and one.value is not None
             },
-            hidden=capture.hidden_parameters if action is not StackAction.NONE else (),
-            capabilities=capabilities_of(capture, template),
-            tags=capture.tags,
-            notification_arns=capture.notification_arns,
-            role_arn=capture.role_arn if self.role_arn is None else self.role_arn or None,
-            rollback=capture.rollback,
-            termination_protection=capture.termination_protection,
-            has_policy=isinstance(capture.policy, Known) and bool(capture.policy.value),
-            import_existing=bool(retained(capture, base))
-            or any(one.way is TableWay.IMPORT for one in nested),
-            include_nested=bool(capture.nested),
-            exports=tuple(capture.exports),
-            imports=imports_of(capture)[0],
-            blocks=tuple(dict.fromkeys(blocks)),
-            warnings=tuple(dict.fromkeys(warnings)),
+            hidden=here.hidden_parameters if action is not StackAction.NONE else (),
+            capabilities=capabilities_of(here, template),
+            tags=here.tags,
+            notification_arns=here.notification_arns,
+            role_arn=here.role_arn,
+            rollback=here.rollback,
+            termination_protection=here.termination_protection,
+            has_policy=isinstance(here.policy, Known) and bool(here.policy.value),
+            import_existing=bool(retained(here, base)) or any(one.way is TableWay.IMPORT for one in nested),
+            include_nested=bool(here.nested),
+            exports=tuple(here.exports),
+            imports=imports_of(here)[0],
         )
 
-    def _is_unfinished(self, capture: StackCapture, live: LiveStack, importable: Mapping[str, str]) -> bool:
-        """Whether a recreated stack still lacks its protection or policy, or has tables that were made empty."""
+    def _is_unfinished(self, capture: StackCapture, live: LiveStack, tables: Sequence[StackTable]) -> bool:
+        """Whether a recreated stack still lacks its protection or policy, or the items of tables that it made empty."""
         policy = isinstance(capture.policy, Known) and capture.policy.value
         return (
             (capture.termination_protection and not live.protected)
-            or len(importable) < len(capture.tables)
+            or any(one.way is TableWay.LOAD and not one.loaded for one in tables)
             or bool(
                 policy
                 and not self._stacks.ask("get_stack_policy", StackName=live.stack_id).get("StackPolicyBody")
             )
         )
+
+    def _as_made(self, live: LiveStack, table: StackTable) -> StackTable:
+        """A table of a stack that has been recreated: whether its items are in what the stack has made."""
+        if table.way is not TableWay.LOAD:
+            return table
+        made = physical_id_of(self._stacks, live.stack_id, (*table.nested, table.logical_id))
+        if not made or not is_recovered(self.vault, self.aws, made, table.name):
+            return table
+        return table.model_copy(update={"loaded": True})
+
+    def _moving_blocks(
+        self, capture: StackCapture, tables: Sequence[StackTable], other: LiveStack | None
+    ) -> Iterator[str]:
+        """What forbids another region. ``other``: a stack of that name which lives there, and is not this one."""
+        if other is not None:
+            yield f"stack {other.name} is in {self.aws.region} already, and it is not the one of {capture.region}"
+        yield from moving_blocks(self.vault, self.aws, tables)
 
     def _own_table(
         self, capture: StackCapture, one: StackResource, base: Template, live: LiveStack | None
@@ -196,14 +266,19 @@ class _Planning:
             why = "" if listed else f"the living stack {live.name} does not list it any more"
         elif not _is_importable(base, one.logical_id):
             way, why = TableWay.LOAD, _why_not(capture, base, one.logical_id)
+        status = table_status(self.aws, name)
+        half = (
+            way is not TableWay.LOAD and status is not None and is_half_recovered(self.vault, self.aws, name)
+        )
         return StackTable(
             name=name,
             logical_id=one.logical_id,
             type=one.type,
-            status=table_status(self.aws, name),
+            status=status,
             way=way,
             why=why,
             custom_name=has_custom_name(base, one.logical_id, way),
+            half_recovered=half,
         )
 
     def _table_blocks(
@@ -236,7 +311,7 @@ class _Planning:
         return found["stack_name"] if found else None
 
     def _missing_imports(self, capture: StackCapture, warnings: list[str]) -> Iterator[str]:
-        wanted, untold = imports_of(capture)
+        wanted, untold = imports_of(at_home_in(capture, self.aws.region))
         if untold:
             warnings.append(f"it imports {untold} more values, whose names the template does not tell")
         if not wanted:

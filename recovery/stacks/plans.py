@@ -38,6 +38,8 @@ class StackTable(_Part):
 
     ``status`` as AWS spells it, None where the table is not there. ``nested`` are the logical ids of the nested
     stacks on the way to it. ``why`` says why it is not imported. ``custom_name``: the template names it.
+    ``half_recovered``: it is there, but a recovery of it has not ended. ``loaded``: the stack has made it, and its items
+    are in.
     """
 
     name: str
@@ -48,11 +50,13 @@ class StackTable(_Part):
     way: TableWay
     why: str = ""
     custom_name: bool = True
+    half_recovered: bool = False
+    loaded: bool = False
 
     @property
     def needs_recovery(self) -> bool:
-        """Whether it has to be recovered before anything is done about the stack."""
-        return self.way is not TableWay.LOAD and self.status in {None, DELETING}
+        """Whether it has to be recovered, or a recovery of it ended, before anything is done about the stack."""
+        return self.way is not TableWay.LOAD and (self.status in {None, DELETING} or self.half_recovered)
 
     @property
     def is_own(self) -> bool:
@@ -65,13 +69,15 @@ class StackPlan(_Part):
 
     What is secret is not in it: ``hidden`` names the parameters that a person has to give, and the template stays
     in the capture ``capture_key`` (``template_sha256`` is that of its text). ``blocks`` are the reasons for which it
-    cannot be executed. ``creates`` are the resources, ``LogicalId (type)``, that are made anew; ``left_out`` the
+    cannot be executed. ``region`` is where the stack is to be; ``lost_in`` where it was captured, if that is another one.
+    ``creates`` are the resources, ``LogicalId (type)``, that are made anew; ``left_out`` the
     properties of tables that come with the update which follows the import.
     """
 
     format_version: Literal[1] = 1
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: str
+    lost_in: str = ""
     stack: str
     capture_key: str
     captured: UtcTime
@@ -105,8 +111,13 @@ class StackPlan(_Part):
 
     @property
     def load_afterwards(self) -> tuple[StackTable, ...]:
-        """The tables that the stack makes empty."""
-        return tuple(table for table in self.tables if table.way is TableWay.LOAD)
+        """The tables that the stack makes, or has made, empty, and whose items are not in yet."""
+        return tuple(table for table in self.tables if table.way is TableWay.LOAD and not table.loaded)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do, neither about the stack nor about its tables."""
+        return self.action is StackAction.NONE and not self.recover_first and not self.load_afterwards
 
     @property
     def imported(self) -> dict[str, str]:

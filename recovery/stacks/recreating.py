@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 from recovery.definitions.follow_ups import FollowUp
 from recovery.definitions.readings import Known
 from recovery.errors import AwsError
-from recovery.stacks.capture import resources_of
 from recovery.stacks.change_sets import ChangeSets
 from recovery.stacks.documents import read_capture
 from recovery.stacks.import_template import import_template
-from recovery.stacks.live import Phase, is_deployed, phase_of
+from recovery.stacks.live import Phase, is_deployed, phase_of, physical_id_of
 from recovery.stacks.ordering import processed_or_submitted
 from recovery.stacks.plans import StackAction, TableWay
 from recovery.stacks.safeguards import cost_of, refuse_absent, refuse_existing
@@ -179,7 +178,7 @@ class _Recreation:
     def _begin(self) -> None:
         """Make the stack: around its tables where there are some to import, else with all that it has."""
         plan = self.plan
-        refuse_absent(self.aws, plan)
+        refuse_absent(self.aws, self.vault, plan)
         if not plan.imported:
             refuse_existing(self.aws, self.plan, self._sets.look())
             change_set = self._whole("CREATE")
@@ -288,7 +287,9 @@ class _Recreation:
             stack=live.name,
             stack_id=live.stack_id,
             status=live.status,
-            imported=tuple(table.name for table in plan.tables if table.way is TableWay.IMPORT),
+            imported=tuple(table.name for table in plan.tables if table.way is TableWay.IMPORT)
+            if plan.action is not StackAction.NONE
+            else (),
             to_load=tuple(self._to_load(live, table) for table in plan.load_afterwards),
             follow_ups=tuple(follow_ups),
             started_at=started,
@@ -321,12 +322,9 @@ class _Recreation:
 
     def _to_load(self, live: LiveStack, table: StackTable) -> TableToLoad:
         """Under which name the stack has made it: a name that CloudFormation chose is another one each time."""
-        stack: str | None = live.stack_id
-        for logical_id in (*table.nested, table.logical_id):
-            found = resources_of(self._sets.stacks, stack) if stack else []
-            stack = next((one.physical_id for one in found if one.logical_id == logical_id), None)
-        if not stack:
+        name = physical_id_of(self._sets.stacks, live.stack_id, (*table.nested, table.logical_id))
+        if not name:
             raise AwsError(
                 f"stack {live.name} has not made the table {table.logical_id} that was {table.name}"
             )
-        return TableToLoad(lost=table.name, name=stack)
+        return TableToLoad(lost=table.name, name=name)

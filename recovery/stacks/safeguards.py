@@ -8,6 +8,7 @@ from recovery.definitions.surroundings_stack import TABLE_TYPES
 from recovery.errors import TableExistsError
 from recovery.restores.plans import table_status
 from recovery.stacks.plans import DELETING, TableWay
+from recovery.stacks.table_runs import is_half_recovered
 from rules.errors import UnsafeError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from recovery.stacks.change_sets import ChangeSet
     from recovery.stacks.live import LiveStack
     from recovery.stacks.plans import StackPlan
+    from recovery.vault.vault import Vault
 
 _ACTIVE = "ACTIVE"
 # Conditional: CloudFormation will know only while it is at it. That is too late.
@@ -34,10 +36,10 @@ def cost_of(plan: StackPlan, change_set: ChangeSet) -> str:
     return ""
 
 
-def refuse_absent(aws: Aws, plan: StackPlan) -> None:
-    """Only what is there can be imported; CloudFormation would say so only after it has begun.
+def refuse_absent(aws: Aws, vault: Vault, plan: StackPlan) -> None:
+    """Only what is there, whole, can be imported; CloudFormation would say so only after it has begun, or never.
 
-    Raises UnsafeError for a table that is not ACTIVE.
+    Raises UnsafeError for a table that is not ACTIVE, and for one that is only half recovered.
     """
     for table in plan.tables:
         if table.way is not TableWay.IMPORT:
@@ -47,6 +49,11 @@ def refuse_absent(aws: Aws, plan: StackPlan) -> None:
             raise UnsafeError(
                 f"table {table.name} is {status or 'not there'}: stack {plan.stack} cannot take it over",
                 hint="Recover the table first; then run this again.",
+            )
+        if is_half_recovered(vault, aws, table.name):
+            raise UnsafeError(
+                f"table {table.name} is only half recovered: stack {plan.stack} cannot take it over",
+                hint="Run the same command again: its recovery goes on first.",
             )
 
 

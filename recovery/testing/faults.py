@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from recovery.vault.vault import ObjectInfo, PendingUpload, StoredObject, UploadedPart, Vault
 
 T = TypeVar("T")
-READ_ONLY = ("BatchGet", "Describe", "Get", "Head", "List", "Query", "Scan")
+READ_ONLY = ("BatchGet", "Describe", "Get", "Head", "List", "Query", "Scan", "Simulate")
+# Services whose errors are named in a header (botocore's models, ``protocol`` "rest-json").
+REST_JSON = frozenset({"backup", "lambda"})
 VAULT_READS = frozenset({"vault.get", "vault.open", "vault.list", "vault.folders", "vault.uploads"})
 BAD_REQUEST = 400
 
@@ -142,14 +144,14 @@ class Faults:
         return Crash(operation)
 
     def _before_send(self, request: Any, event_name: str, **_: object) -> AWSResponse | None:
-        operation = event_name.rsplit(".", 1)[-1]
+        service, operation = event_name.split(".")[-2:]
         fault = self.due(operation)
         if operation == "Scan" and self.page_items is not None:
             _put_json(request, {**json.loads(request.body), "Limit": self.page_items})
         if fault is None:
             return None
         if fault.kind == "fail":
-            return _refusal(request, fault)
+            return _refusal(request, fault, service)
         if fault.kind == "crash":
             raise self.die(operation)
         if fault.kind == "unprocessed":
@@ -292,8 +294,11 @@ def _answer(request: Any, status: int, body: bytes, more: dict[str, str] | None 
     return AWSResponse(request.url, status, headers, raw)
 
 
-def _refusal(request: Any, fault: _Fault) -> AWSResponse:
-    """An error in the protocol of the service: JSON for DynamoDB, XML for S3 and STS."""
+def _refusal(request: Any, fault: _Fault, service: str) -> AWSResponse:
+    """An error in the protocol of the service: JSON for DynamoDB, REST and JSON for Lambda, XML for S3 and STS."""
+    if service in REST_JSON:
+        body = json.dumps({"Type": "User", "message": fault.message}).encode()
+        return _answer(request, fault.status, body, {"x-amzn-ErrorType": fault.code})
     if "X-Amz-Target" in request.headers:
         return _json_answer(request, fault.status, {"__type": f"aws#{fault.code}", "message": fault.message})
     error = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from cli.stack_lines import stack_plan_lines, stack_report_lines
+from cli.stack_lines import prepared_import_lines, stack_plan_lines, stack_report_lines
 from recovery.definitions.follow_ups import FollowUp
+from recovery.stacks.importing import PreparedImport
 from recovery.stacks.plans import StackAction, StackPlan, StackTable, TableWay
 from recovery.stacks.recreating import StackReport, TableToLoad
 
@@ -63,6 +65,112 @@ def test_a_plan() -> None:
     assert "asks for Password" in text
     assert "[bold]Queue[/bold]" in text
     assert "BLOCKED stack shop is DELETE_IN_PROGRESS" in text
+
+
+def plan_of(**more: Any) -> StackPlan:
+    """A plan for the stack ``shop``."""
+    return StackPlan(
+        **{
+            "account": "123456789012",
+            "region": "eu-west-1",
+            "stack": "shop",
+            "capture_key": "stacks/x.json",
+            "captured": NOW,
+            "template_sha256": "0",
+            "template_bytes": 1,
+            "status": None,
+            "action": StackAction.CREATE,
+            "tables": (table("orders", TableWay.IMPORT),),
+            **more,
+        }
+    )
+
+
+def test_the_steps_of_a_plan() -> None:
+    """In order: tables, import, update with what it puts on tables, load, and what comes last."""
+    made = table("made", TableWay.LOAD)
+    text = told(
+        stack_plan_lines(
+            plan_of(
+                tables=(table("orders", TableWay.IMPORT), made),
+                left_out={"Orders": ("SSESpecification",)},
+                parameters={"Env": "x" * 50},
+                has_policy=True,
+                termination_protection=True,
+                lost_in="eu-central-1",
+            )
+        )
+    )
+    assert "captured 2026-11-23 03:00:00 UTC in eu-central-1" in text
+    steps = [
+        text.index(f"{number}. {step}")
+        for number, step in enumerate(
+            (
+                "recover 1 table",
+                "import Orders by",
+                "update to the whole template",
+                "load 1 table",
+                "put on stack policy and",
+            ),
+            1,
+        )
+    ]
+    assert steps == sorted(steps)
+    assert "puts on SSESpecification of Orders" in text
+    assert f"Env = {'x' * 40}..." in text
+
+
+@pytest.mark.parametrize(
+    ("status", "first"),
+    [
+        ("IMPORT_COMPLETE", "1. update to the whole template"),
+        ("UPDATE_ROLLBACK_COMPLETE", "1. update to the whole template"),
+        ("UPDATE_COMPLETE", "1. put on termination protection"),
+    ],
+)
+def test_a_recreation_that_goes_on(status: str, first: str) -> None:
+    """What is done is not among the steps any more."""
+    text = told(
+        stack_plan_lines(
+            plan_of(
+                action=StackAction.CONTINUE,
+                status=status,
+                tables=(table("orders", TableWay.IMPORT, status="ACTIVE"),),
+                termination_protection=True,
+            )
+        )
+    )
+    assert f"steps {first}" in text
+
+
+def test_nothing_to_do() -> None:
+    """A stack that is whole is said to be so; a table of it that is half recovered is not overlooked."""
+    kept = table("orders", TableWay.KEPT, status="ACTIVE")
+    whole = plan_of(action=StackAction.NONE, status="UPDATE_COMPLETE", tables=(kept,))
+    assert "it is there, and whole: nothing to do" in told(stack_plan_lines(whole))
+    half = whole.model_copy(update={"tables": (kept.model_copy(update={"half_recovered": True}),)})
+    text = told(stack_plan_lines(half))
+    assert "only its tables come back" in text
+    assert "its recovery is ended first" in text
+
+
+def test_a_change_set_that_waits() -> None:
+    """All that it would do, and what stays at the table alone."""
+    prepared = PreparedImport(
+        account="123456789012",
+        region="eu-west-1",
+        stack="shop",
+        logical_id="Orders",
+        table="orders",
+        change_set="arn",
+        change_set_name="safetynet-import-1",
+        changes=("Import Orders (AWS::DynamoDB::Table): orders",),
+        left_out=("SSESpecification",),
+    )
+    text = told(prepared_import_lines(prepared))
+    assert "shop in 123456789012/eu-west-1" in text
+    assert "does Import Orders (AWS::DynamoDB::Table): orders" in text
+    assert "SSESpecification: it stays as it is at the table" in text
 
 
 def test_a_report() -> None:

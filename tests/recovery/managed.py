@@ -49,10 +49,14 @@ def lost(
     table: str,
     engine: RestoreEngineName,
     compression: Compression = Compression.GZIP,
+    file_items: int = 10,
 ) -> RecoveryPlan:
-    """The plan to bring a table back that is lost now, from several data files; the record of calls is empty again."""
-    net.faults.page_items = 10
-    scan = ScanOptions(segments=1, files=FileOptions(raw_bytes=400))
+    """The plan to bring a table back that is lost now, from several data files; the record of calls is empty again.
+
+    ``file_items``: how many of ``some_items`` come into one file.
+    """
+    net.faults.page_items = file_items
+    scan = ScanOptions(segments=1, files=FileOptions(raw_bytes=40 * file_items))
     net.backups(scan, BackupOptions(compression=compression)).back_up(table)
     plain.delete_table(TableName=table)
     plan = net.plan(table).model_copy(update={"engine": engine})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from recovery.testing.faults import Crash
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from tests.recovery.recovering import Process
+
+ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def put(net: Process, table: str, name: str) -> None:
@@ -37,6 +40,37 @@ def test_a_refused_call_has_no_effect(net: Process, plain: DynamoDBClient, table
     put(net, table, "c")
     assert count(plain, table) == 2
     assert net.faults.calls == net.faults.writes == ["PutItem"] * 3
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "arguments"),
+    [
+        ("application-autoscaling", "describe_scalable_targets", {"ServiceNamespace": "dynamodb"}),
+        ("backup", "list_restore_jobs", {}),
+        ("cloudformation", "list_stacks", {}),
+        ("cloudwatch", "describe_alarms", {}),
+        ("dynamodb", "list_tables", {}),
+        ("kms", "list_keys", {}),
+        ("lambda", "list_event_source_mappings", {}),
+        ("s3", "list_buckets", {}),
+        ("sts", "get_caller_identity", {}),
+    ],
+)
+def test_a_refusal_is_in_the_protocol_of_its_service(
+    net: Process, service: Any, method: str, arguments: dict[str, Any]
+) -> None:
+    """The client reads the scripted code, message and status out of each service's own form of an error."""
+    client: Any = net.aws.session.client(service, endpoint_url=net.aws.endpoint_url, config=ONCE)
+    operation = client.meta.method_to_api_mapping[method]
+    net.faults.fail(operation, status=429, code="TooManyRequestsException", message="Rate exceeded")
+    with pytest.raises(ClientError) as caught:
+        getattr(client, method)(**arguments)
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["Error"]["Message"]) == (
+        "TooManyRequestsException",
+        "Rate exceeded",
+    )
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 429
 
 
 def test_a_lost_answer_has_its_effect(net: Process, plain: DynamoDBClient, table: str) -> None:

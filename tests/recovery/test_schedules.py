@@ -12,7 +12,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from pydantic import ValidationError
 
-from recovery.schedules import CronTrigger, ScheduledJob, ScheduleSettings, build_scheduler
+from recovery.schedule_settings import ScheduleSettings
+from recovery.schedules import CronTrigger, ScheduledJob, build_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

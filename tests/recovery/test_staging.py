@@ -13,12 +13,11 @@ from recovery.intents import IntentStore, Listing
 from recovery.staging import (
     MARKER_TAG,
     MARKER_VALUE,
-    StagingMapping,
     StagingPlan,
-    StagingSettings,
     apply_staging,
     plan_staging,
 )
+from recovery.staging_settings import StagingMapping, StagingSettings
 from recovery.testing.embedded_aws import ACCOUNT, REGION
 from recovery.testing.equality import comparable
 from recovery.testing.faults import Crash

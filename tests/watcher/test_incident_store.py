@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rules.errors import NotFoundError
-from tests.watcher.watching import delete_table
+from tests.watcher.watching import by, delete_table
 
 if TYPE_CHECKING:
     from tests.watcher.watching import Parts
@@ -19,7 +19,7 @@ def test_the_incidents_of_a_table_newest_first(parts: Parts, monkeypatch: pytest
     again = {"tableDescription": {"tableName": "orders", "tableId": "another"}}
     second = parts.pipeline.take(delete_table("orders", responseElements=again))
     for other in ("orders-old", "old-orders", "carts"):
-        parts.pipeline.take(delete_table(other))
+        parts.pipeline.take(delete_table(other, **by(other)))
     read: list[str] = []
     get = parts.vault.get
 

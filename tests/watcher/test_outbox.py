@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rules.errors import AccessDeniedError, UnavailableError
-from tests.watcher.watching import delete_table
+from tests.watcher.watching import by, delete_table
 from watcher.incidents import AlertState, NoticeKind
-from watcher.outbox import TAKEOVER_SECONDS, owed
+from watcher.notifiers import TAKEOVER_SECONDS
+from watcher.outbox import owed
 
 if TYPE_CHECKING:
     from tests.watcher.watching import Clockwork, Parts
@@ -115,7 +116,8 @@ def test_news_go_into_the_thread(parts: Parts, incident: Incident, clock: Clockw
     """A later message carries the first one's reference, and the first one is brought up to date."""
     parts.outbox.deliver(incident.id)
     parts.incidents.update(
-        incident.id, lambda one: owed(one, ["recording"], NoticeKind.RECOVERED, clock.now, "it is back")
+        incident.id,
+        lambda one: owed(one.revised(), ["recording"], NoticeKind.RECOVERED, clock.now, "it is back"),
     )
     assert parts.outbox.deliver(incident.id) == 1
     news = parts.notifier.sent[1]
@@ -157,14 +159,15 @@ def test_what_owes_nothing_is_not_read_again(
         patched.setattr(parts.vault, "get", nothing_to_read)
         parts.outbox.deliver_all()
     parts.incidents.update(
-        incident.id, lambda one: owed(one, ["recording"], NoticeKind.RECOVERED, clock.now, "it is back")
+        incident.id,
+        lambda one: owed(one.revised(), ["recording"], NoticeKind.RECOVERED, clock.now, "it is back"),
     )
     assert parts.outbox.deliver_all() == 1
 
 
 def test_a_defect_in_one_message_does_not_stop_the_others(parts: Parts, incident: Incident) -> None:
     """An exception that nobody foresaw is noted like any failure, and the next incident is told of."""
-    other = parts.pipeline.take(delete_table("carts"))
+    other = parts.pipeline.take(delete_table("carts", **by("somebody-else")))
     assert other is not None
     parts.notifier.failures = [KeyError("oops")]
     assert parts.outbox.deliver_all() == 1

@@ -12,7 +12,7 @@ from recovery.errors import AwsError, ConflictError
 from recovery.intents import Declaration
 from rules.errors import EventError, UnavailableError
 from rules.verdicts import Severity, VerdictKind
-from tests.watcher.watching import NOON, delete_stack, delete_table
+from tests.watcher.watching import NOON, by, delete_stack, delete_table
 from watcher.incidents import Incident, IncidentState
 
 if TYPE_CHECKING:
@@ -177,11 +177,13 @@ def test_two_watchers_that_meet_make_one_incident(parts: Parts, monkeypatch: pyt
 
 def test_a_batch_is_taken_in_event_by_event(parts: Parts) -> None:
     """Records of a trail, or a notification of SNS around an event: one incident each, and again changes nothing."""
-    records = [json.loads(delete_table(name))["detail"] for name in ("orders", "basket")]
+    records = [json.loads(delete_table(name, **by(name)))["detail"] for name in ("orders", "basket")]
     batch = json.dumps({"Records": records}).encode()
     assert [one.subject.name for one in parts.pipeline.take_all(batch)] == ["orders", "basket"]
     assert [one.subject.name for one in parts.restart().pipeline.take_all(batch)] == ["orders", "basket"]
-    notice = json.dumps({"Type": "Notification", "Message": delete_table("carts").decode()}).encode()
+    notice = json.dumps(
+        {"Type": "Notification", "Message": delete_table("carts", **by("carts")).decode()}
+    ).encode()
     assert [one.subject.name for one in parts.pipeline.take_all(notice)] == ["carts"]
     assert len(list(parts.incidents.all())) == 3
 

@@ -14,7 +14,9 @@ from rules.rulefile import load_rules
 from tests.watcher.watching import NOON, delete_stack, delete_table
 from watcher.enrichment import VaultFacts
 from watcher.evidence import evidence
+from watcher.incidents import incident_id
 from watcher.live_tables import NoLook
+from watcher.outbox import everybody
 from watcher.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -36,10 +38,13 @@ def at(minutes: float) -> str:
 
 
 def take(parts: Parts, body: bytes) -> Incident:
-    """The incident of a message; the watcher is a new one for each, as after a restart."""
-    incident = parts.restart().pipeline.take(body)
-    assert incident is not None
-    return incident
+    """The message's own incident, told elsewhere or not; the watcher is a new one for each, as after a restart."""
+    lead = parts.restart().pipeline.take(body)
+    assert lead is not None
+    event = parse_event_json(body)
+    own = parts.incidents.find(incident_id(event)) or lead
+    assert event.id in [note.id for note in own.events]
+    return own
 
 
 def recent(incident: Incident) -> dict[str, Any]:
@@ -184,8 +189,9 @@ def test_tampering_is_told_from_other_peoples_buckets(parts: Parts) -> None:
         VaultFacts(Catalog(parts.vault), parts.intents, parts.incidents),
         load_rules([]).rule_set,
         parts.clock,
-        parts.outbox.names,
-        net,
+        everybody(parts.outbox.names),
+        parts.causes,
+        net=net,
     )
     call: dict[str, Any] = {
         "eventSource": "s3.amazonaws.com",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rules.errors import AccessDeniedError, UnavailableError
-from tests.watcher.watching import delete_table
-from watcher.outbox import TAKEOVER_SECONDS
+from tests.watcher.watching import by, delete_table
+from watcher.notifiers import TAKEOVER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def test_a_message_is_acknowledged_after_its_incident_is_stored(
     acknowledge, send = parts.source.acknowledge, parts.notifier.send
 
     def acknowledged(delivery: Delivery) -> None:
-        order.append(f"acknowledged after {len(parts.vault.writes)} write")
+        order.append(f"acknowledged after {parts.vault.writes[-1].partition('/')[0]}")
         acknowledge(delivery)
 
     def told(notice: Notice) -> dict[str, str]:
@@ -43,7 +43,7 @@ def test_a_message_is_acknowledged_after_its_incident_is_stored(
     monkeypatch.setattr(parts.notifier, "send", told)
     parts.source.put(delete_table())
     parts.watcher.step()
-    assert order == ["acknowledged after 1 write", "told"]
+    assert order == ["acknowledged after incidents", "told"]
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_killed_anywhere_and_started_again(
 
 def test_it_runs_until_it_is_told_to_stop(parts: Parts) -> None:
     """Stopping ends the loop after the message at hand; what is owed from before is sent first."""
-    owed = parts.pipeline.take(delete_table("carts"))
+    owed = parts.pipeline.take(delete_table("carts", **by("somebody-else")))
     assert owed is not None
     parts.source.put(delete_table())
     parts.watcher.on_incident = lambda _: parts.watcher.stop()
@@ -198,6 +198,6 @@ def test_every_stored_incident_is_told_of(parts: Parts) -> None:
     seen: list[Incident] = []
     parts.watcher.on_incident = seen.append
     for name in ("a-table", "b-table", "c-table"):
-        parts.source.put(delete_table(name))
+        parts.source.put(delete_table(name, **by(f"user-of-{name}")))
     parts.watcher.drain()
     assert [incident.subject.name for incident in seen] == ["a-table", "b-table", "c-table"]

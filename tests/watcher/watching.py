@@ -6,23 +6,46 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from recovery.backups.catalog import Catalog
 from recovery.intents import IntentStore
 from rules.rulefile import load_rules
+from watcher.causes import Causes
 from watcher.enrichment import VaultFacts
 from watcher.incident_store import IncidentStore
-from watcher.outbox import Outbox
+from watcher.outbox import Outbox, everybody
 from watcher.pipeline import Pipeline
 from watcher.watch import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rules.rule_set import RuleSet
     from recovery.testing.memory_vault import MemoryVault
     from watcher.testing.memory_source import MemorySource
     from watcher.testing.recording_notifier import RecordingNotifier
 
+
+@cache
+def _default_rules() -> RuleSet:
+    return load_rules([]).rule_set
+
+
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+def by(name: str) -> dict[str, Any]:
+    """Changes to a record that make it another person's: what one session does is one incident."""
+    return {
+        "userIdentity": {
+            "type": "IAMUser",
+            "arn": f"arn:aws:iam::123456789012:user/{name}",
+            "accountId": "123456789012",
+            "userName": name,
+        }
+    }
 
 
 def delete_table(name: str = "orders", **changes: Any) -> bytes:
@@ -102,6 +125,7 @@ class Parts:
     source: MemorySource
     notifier: RecordingNotifier
     clock: Clockwork
+    sleep: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
         """Build what does not survive a restart."""
@@ -109,11 +133,17 @@ class Parts:
         self.intents = IntentStore(self.vault, self.clock)
         self.outbox = Outbox(self.incidents, [self.notifier], self.clock)
         facts = VaultFacts(Catalog(self.vault), self.intents, self.incidents)
+        self.causes = Causes(self.vault, self.incidents, self.sleep or self.clock.sleep)
         self.pipeline = Pipeline(
-            self.incidents, facts, load_rules([]).rule_set, self.clock, self.outbox.names
+            self.incidents,
+            facts,
+            _default_rules(),
+            self.clock,
+            everybody(self.outbox.names),
+            self.causes,
         )
-        self.watcher = Watcher(self.source, self.pipeline, self.outbox, self.clock, self.clock.sleep)
+        self.watcher = Watcher([self.source], self.pipeline, self.outbox, self.clock, self.clock.sleep)
 
     def restart(self) -> Parts:
         """The same vault, queue, people and clock; everything else anew."""
-        return Parts(self.vault, self.source, self.notifier, self.clock)
+        return Parts(self.vault, self.source, self.notifier, self.clock, self.sleep)

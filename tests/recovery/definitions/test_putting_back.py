@@ -218,16 +218,39 @@ def _client(clients: Clients, service: str) -> Any:
     }[service]
 
 
+# Where the reads before and after those calls are throttled, too: Lambda says it with another code and status.
+OF_LAMBDA: dict[str, Any] = {"status": 429, "code": "TooManyRequestsException", "message": "Rate exceeded"}
+LAMBDA_READS = ["ListEventSourceMappings", "GetEventSourceMapping"]
+
+
 def test_a_throttle_is_waited_out(net: Process, clients: Clients, lost: TableDefinition) -> None:
-    """Of each service, a few times over."""
-    throttled = [
-        one for one in WRITES if not one.endswith("EventSourceMapping")
-    ]  # whose errors are not scripted
-    for operation in throttled:
-        net.faults.fail(operation, times=2, code="ThrottlingException")
+    """Of each service, a few times over; each call is made once more than it was refused, and nothing doubled."""
+    for operation in (*WRITES, *LAMBDA_READS):
+        how: dict[str, Any] = (
+            OF_LAMBDA if "EventSourceMapping" in operation else {"code": "ThrottlingException"}
+        )
+        net.faults.fail(operation, times=2, **how)
     follow_ups, sleep = run(net.aws, wanted(lost))
     assert follow_ups == []
-    assert len(sleep.slept) >= 2 * len(throttled)
+    assert len(sleep.slept) >= 2 * len([*WRITES, *LAMBDA_READS])
+    assert net.faults.writes.count("CreateEventSourceMapping") == 3
+    assert net.faults.writes.count("DeleteEventSourceMapping") == 3
+    assert_back(net, clients, lost)
+
+
+@pytest.mark.parametrize("operation", ["CreateEventSourceMapping", "DeleteEventSourceMapping", *LAMBDA_READS])
+def test_lambda_that_throttles_without_end_is_left_to_people(
+    net: Process, clients: Clients, lost: TableDefinition, operation: str
+) -> None:
+    """Patience has an end: everything else is on, the commands bring the consumers, and no mapping is there twice."""
+    net.faults.fail(operation, times=1000, **OF_LAMBDA)
+    follow_ups, _ = run(net.aws, wanted(lost))
+    assert {step.setting for step in follow_ups} == {"stream_consumers"}
+    assert all("Rate exceeded" in step.reason or "successor" in step.reason for step in follow_ups)
+    net.faults.reset()
+    for step in follow_ups:
+        execute(clients, step.command)
+    assert run(net.aws, wanted(lost))[0] == []
     assert_back(net, clients, lost)
 
 

@@ -23,7 +23,7 @@ from recovery.testing.faults import Crash
 from recovery.testing.managed_operation import Script
 from recovery.vault.leases import LEASE_SECONDS, take_lease
 from rules.errors import CancelledError, UnavailableError, UnsafeError, UsageError
-from tests.recovery.managed import Told, backup_of, fill, forget, lost
+from tests.recovery.managed import Told, backup_of, fill, lost
 from tests.recovery.recovering import WHO, all_items, definition_of, key, make_table, some_items
 
 if TYPE_CHECKING:
@@ -153,31 +153,6 @@ def test_a_rate_below_the_least_is_refused() -> None:
     """DynamoDB takes 1,024 units a second and more; less is told before anything begins."""
     with pytest.raises(UsageError, match="1024"):
         BulkOptions(max_write_request_units=1023)
-
-
-def test_a_crash_at_any_call_is_completed_by_running_it_again(
-    managed: Process, plain: DynamoDBClient, loads: ManagedLoads, plan: RecoveryPlan
-) -> None:
-    """Killed before or after any call around the load: the next run follows the same operation to the same table."""
-    apply(managed, plan)
-    calls, writes = list(managed.faults.calls), set(managed.faults.writes)
-    first, last = (
-        calls.index("StartBulkPutItems") - 4,
-        len(calls) - calls[::-1].index("DescribeBulkOperation"),
-    )
-    assert {"vault.list", "vault.replace"} < set(calls[first:last])
-    for nth in range(first + 1, last + 2):
-        # Whatever only reads might as well have been killed before the next call.
-        for after in (False, True) if calls[nth - 1] in writes else (False,):
-            forget(managed, plain, loads, plan)
-            managed.faults.crash(nth=nth, after=after)
-            with pytest.raises(Crash):
-                apply(managed, plan)
-            managed.again()
-            where = f"killed {'after' if after else 'before'} call {nth}, {calls[nth - 1]}"
-            assert apply(managed, plan).differences == (), where
-            assert all_items(plain, plan.target.name) == comparable(some_items(40)), where
-            assert len(loads.operations) == 1, where
 
 
 @pytest.mark.parametrize("fault", ["lose", "ThrottlingException", "LimitExceededException"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recovery.definitions.readings import Known, NotKnown
-from recovery.stacks.capture import capture_stack, tables_of_stack
-from recovery.stacks.documents import store_stack
+from recovery.stacks.capture import capture_stack, capture_whole, tables_of_stack
+from recovery.stacks.documents import StackCapture, stack_name_of, store_stack
 from recovery.stacks.templates import parse_template
 from recovery.testing.memory_vault import MemoryVault
 from rules.errors import AccessDeniedError, NotFoundError
@@ -155,6 +155,8 @@ def test_everything_of_a_stack(answers: Answers) -> None:
                 },
             ],
         },
+        # Of the document in the vault alone.
+        "seal": None,
     }
     assert answers.asked("GetTemplate") == [{"StackName": STACK_ID, "TemplateStage": "Original"}]
 
@@ -256,6 +258,40 @@ def test_a_stack_that_may_not_be_seen(answers: Answers) -> None:
     answers.give("DescribeStacks", Refusal("AccessDenied", status=403))
     with pytest.raises(AccessDeniedError):
         capture_stack(answers.aws, "shop", START)
+
+
+def test_a_nested_stack_is_captured_with_its_family(answers: Answers) -> None:
+    """Its root, what lies between, and what is nested beside it, each once; one that may not be seen stops no other."""
+    root, middle, secret = (STACK_ID.replace("shop", f"shop-{one}") for one in ("root", "middle", "secret"))
+    bare = {key: DESCRIBED[key] for key in ("StackStatus", "CreationTime")}
+
+    def described(arn: str, **more: str) -> dict[str, Any]:
+        return {"Stacks": [{**bare, "StackId": arn, "StackName": stack_name_of(arn), **more}]}
+
+    stacks: dict[str, dict[str, Any] | Refusal] = {
+        "shop-inner": described(INNER_ID, RootId=root, ParentId=middle),
+        "shop-root": described(root),
+        "shop-middle": described(middle, RootId=root, ParentId=root),
+        "shop-secret": Refusal("AccessDenied", status=403),
+    }
+    listed = {
+        INNER_ID: [summary("Orders", "orders", TABLE)],
+        root: [summary("Middle", middle, NESTED), summary("Secret", secret, NESTED)],
+        middle: [summary("Inner", INNER_ID, NESTED)],
+    }
+    order = ["shop-inner", "shop-middle", "shop-root", "shop-secret"]
+    answers.give("DescribeStacks", *(stacks[one] for one in order))
+    answers.give(
+        "ListStackResources", *({"StackResourceSummaries": listed[one]} for one in (INNER_ID, middle, root))
+    )
+    found = dict(capture_whole(answers.aws, ["shop-inner"], START))
+    assert list(found) == order
+    assert isinstance(found.pop("shop-secret"), AccessDeniedError)
+    assert {one.stack_id for one in found.values() if isinstance(one, StackCapture)} == {
+        INNER_ID,
+        middle,
+        root,
+    }
 
 
 def test_tables_of_nested_stacks(answers: Answers) -> None:

@@ -9,11 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.definitions.readings import Known, NotKnown
+from recovery.errors import DamagedObjectError
 from recovery.stacks.documents import (
     StackCapture,
     StackOutput,
     StackParameter,
     latest_stack,
+    region_of_captures,
     stack_name_of,
     store_stack,
 )
@@ -160,6 +162,64 @@ def test_a_copied_capture_is_not_believed(caplog: pytest.LogCaptureFixture) -> N
     vault.put_new(capture(captured=START + DAY).key, body_of(capture(description="copied")))
     assert newest(vault).description == ""
     assert "says that it is" in caplog.text
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_byte_can_change_unseen(bit: int) -> None:
+    """Whichever bit of a capture is flipped, it is damaged: a template that is changed is still a template."""
+    vault = MemoryVault()
+    key = store_stack(vault, capture())
+    body = vault.get(key).body
+    for place in range(len(body)):
+        changed = bytearray(body)
+        changed[place] ^= 1 << bit
+        vault.put(key, bytes(changed))
+        found = whole(vault)
+        # Spaces between the parts of a document are nobody's.
+        assert found is None or found == capture()
+
+
+def whole(vault: MemoryVault) -> StackCapture | None:
+    """The newest capture, None where it is damaged."""
+    try:
+        return newest(vault)
+    except DamagedObjectError:
+        return None
+
+
+def test_a_stack_whose_captures_are_all_damaged() -> None:
+    """That is not the same as a stack without captures."""
+    vault = MemoryVault()
+    vault.put_new(capture().key, b"{")
+    with pytest.raises(DamagedObjectError, match=capture().key) as caught:
+        newest(vault)
+    assert "deploy the stack from its source" in caught.value.hint
+
+
+def test_a_capture_of_an_earlier_version_has_no_seal() -> None:
+    """It is believed as before."""
+    vault = MemoryVault()
+    vault.put_new(capture().key, body_of(capture()))
+    assert newest(vault) == capture()
+
+
+def test_in_which_region_a_stack_was() -> None:
+    """Here if it was here; else in the only other one; several others are told, and an ARN says it anyway."""
+    vault = MemoryVault()
+
+    def found(stack: str = "shop", region: str = REGION) -> str:
+        return region_of_captures(vault, ACCOUNT, region, stack)
+
+    assert found() == REGION
+    store_stack(vault, capture(region="us-east-1"))
+    store_stack(vault, capture(region="us-west-1", name="shop-2"))
+    assert found() == "us-east-1"
+    assert found("shop-2") == "us-west-1"
+    store_stack(vault, capture(region="us-west-2"))
+    with pytest.raises(UsageError, match="was in us-east-1, us-west-2"):
+        found()
+    assert found(STACK_ID) == REGION
+    assert found(region="us-west-2") == "us-west-2"
 
 
 def test_own_tables_and_nested_stacks() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recovery.definitions.definition import RUN_TAG
 from recovery.stacks.documents import NESTED
 from recovery.stacks.planning import plan_stacks
 from recovery.stacks.plans import StackAction, TableWay
@@ -15,6 +17,7 @@ from tests.recovery.recovering import make_table
 from tests.recovery.stacks.stage import table_block
 
 if TYPE_CHECKING:
+    from tests.recovery.recovering import Process
     from tests.recovery.stacks.stage import Stage
 
 ROLE = {"Type": "AWS::IAM::Role"}
@@ -114,6 +117,7 @@ def test_a_role_that_went_with_its_stack(stage: Stage, name: str) -> None:
     stage.lose(name)
     (block,) = stage.plan(name).blocks
     assert f"{name}-Role, which the stack itself made" in block
+    assert "--role-arn" in block
     for given, taken in (("", None), ("arn:aws:iam::123456789012:role/mine",) * 2):
         (plan,) = plan_stacks(stage.vault, stage.aws, [name], role_arn=given, sleep=stage.sleep)
         assert (plan.blocks, plan.role_arn) == ((), taken)
@@ -168,6 +172,50 @@ def test_nested_stacks(stage: Stage, name: str) -> None:
     assert f"table {name}-made is there" in block
 
 
+def test_a_load_into_a_nested_stack_that_was_broken_off(stage: Stage, net: Process, name: str) -> None:
+    """The stack is there, made anew: until the items of each table that it made are in, it is not done."""
+    inner, made = f"{name}-inner", f"{name}-made"
+    outer_template = {"Resources": {"Inner": {"Type": NESTED, "Properties": {"TemplateURL": "https://s3/x"}}}}
+
+    def deploy() -> None:
+        stage.cloudformation.deploy(inner, {"Resources": {"Made": table_block(made)}})
+        outer = stage.cloudformation.deploy(name, outer_template)
+        outer.resources["Inner"]["id"] = stage.cloudformation.stacks[inner].arn
+
+    deploy()
+    net.back_up(made)
+    stage.lose(inner)
+    stage.lose(name)
+    deploy()
+    stage.vault, stacks = net.vault, stage.vault
+    for info in stacks.list("stacks/"):
+        net.vault.put_new(info.key, stacks.get(info.key).body)
+    (table,) = stage.plan(name).tables
+    assert (table.way, table.loaded) == (TableWay.LOAD, False)
+    assert stage.plan(name).action is StackAction.CONTINUE
+    net.clock.now = datetime.now(UTC) + timedelta(hours=1)
+    net.recover(made, fills=True, as_copy=True)
+    plan = stage.plan(name)
+    assert (plan.action, plan.load_afterwards, plan.is_done) == (StackAction.NONE, (), True)
+
+
+def test_a_table_that_is_only_half_recovered(stage: Stage, name: str) -> None:
+    """It is there and ACTIVE, and all the same its recovery is ended first; the stack would not take it otherwise."""
+    stage.cloudformation.deploy(name, {"Resources": {"Table": table_block(f"{name}-table")}})
+    stage.lose(name)
+    stage.restore(stage.plan(name))
+    client = stage.aws.dynamodb()
+    arn = client.describe_table(TableName=f"{name}-table")["Table"]["TableArn"]
+    client.tag_resource(ResourceArn=arn, Tags=[{"Key": RUN_TAG, "Value": "run"}])
+    plan = stage.plan(name)
+    assert (plan.tables[0].status, plan.recover_first) == ("ACTIVE", (f"{name}-table",))
+    with pytest.raises(UnsafeError, match="only half recovered"):
+        stage.recreate(plan)
+    assert stage.cloudformation.writes == []
+    client.untag_resource(ResourceArn=arn, TagKeys=[RUN_TAG])
+    assert stage.plan(name).recover_first == ()
+
+
 def test_a_nested_stack_without_a_capture(stage: Stage, name: str) -> None:
     """That its tables are unknown is said."""
     outer_template = {"Resources": {"Inner": {"Type": NESTED, "Properties": {"TemplateURL": "https://s3/x"}}}}
@@ -184,7 +232,7 @@ def test_a_stack_that_is_itself_nested(stage: Stage, name: str) -> None:
     stage.lose(f"{name}-inner")
     (key,) = [info.key for info in stage.vault.list("stacks/")]
     document = json.loads(stage.vault.get(key).body)
-    document |= {"parent_id": root.arn, "root_id": root.arn}
+    document |= {"parent_id": root.arn, "root_id": root.arn, "seal": None}
     stage.vault.put(key, json.dumps(document).encode())
     assert (
         f"it was nested in {name}, of which there is no capture" in stage.plan(f"{name}-inner").warnings[-1]
@@ -199,7 +247,7 @@ def test_a_capture_without_a_template(stage: Stage, name: str) -> None:
     stage.lose(name)
     (key,) = [info.key for info in stage.vault.list("stacks/")]
     document = json.loads(stage.vault.get(key).body)
-    document["template"] = {"state": "unknown", "reason": "access denied"}
+    document |= {"template": {"state": "unknown", "reason": "access denied"}, "seal": None}
     stage.vault.put(key, json.dumps(document).encode())
     with pytest.raises(UsageError, match="the template of stack") as caught:
         stage.plan(name)

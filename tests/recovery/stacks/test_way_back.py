@@ -124,6 +124,15 @@ def test_back_by_an_import(stage: Stage, name: str, lost: TableDefinition) -> No
     assert look(stage, lost).case is WayBackCase.IN_PLACE
 
 
+@pytest.mark.parametrize("role", ["", "arn:aws:iam::123456789012:role/deployer"])
+def test_as_which_role_it_is_imported(stage: Stage, name: str, lost: TableDefinition, role: str) -> None:
+    """As the one that is named; else the stack's own, which CloudFormation remembers, is not overridden."""
+    let_go(stage, name)
+    prepare_import(stage.aws, stage.vault, look(stage, lost), sleep=stage.sleep, role_arn=role)
+    (asked,) = stage.cloudformation.asked("CreateChangeSet")
+    assert asked.get("RoleARN", "") == role
+
+
 def test_a_no_leaves_nothing(stage: Stage, name: str, lost: TableDefinition) -> None:
     """The change set is thrown away, and can be made again."""
     let_go(stage, name)
