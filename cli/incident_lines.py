@@ -121,7 +121,7 @@ def _state(incident: Incident) -> str:
 
 def _reach(radius: BlastRadius) -> Iterable[tuple[str, str]]:
     if len(radius.changes) > 1 and radius.tables:
-        least = "at least " if radius.at_least else ""
+        least = "at least " if radius.at_least and radius.items is not None else ""
         known = [f"{radius.items:,} items"] if radius.items is not None else ["nobody knows how many items"]
         known += [size(radius.size_bytes)] if radius.size_bytes is not None else []
         tables, backups = (

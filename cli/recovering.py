@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cli.recovering_stacks import has_capture, make_stack, plan_stacks_of, with_way_back
 from cli.telling import Teller
 from recovery.backups.manifest import BACKUPS
+from recovery.errors import BackupNotFoundError
 from recovery.restores.planning import RecoveryWish
 from recovery.restores.plans import table_exists
 from recovery.restores.several import NotRecovered, Recovered, recover_tables
@@ -70,7 +71,7 @@ class Prepared:
     """One plan for all that is to come back, and the incident that it will settle, if there is one.
 
     ``stacks`` are in the order in which they are made; their tables are among ``plans``. ``lost_at``: when the first
-    of it went, None where nobody knows.
+    of it went, None where nobody knows. ``without``: the tables that there is nothing to restore from, and why.
     """
 
     targets: tuple[str, ...]
@@ -78,6 +79,7 @@ class Prepared:
     incident: Incident | None = None
     stacks: tuple[StackPlan, ...] = ()
     lost_at: datetime | None = None
+    without: Mapping[str, SafetyNetError] = field(default_factory=dict)
 
     @property
     def plan(self) -> RecoveryPlan:
@@ -87,7 +89,7 @@ class Prepared:
     @property
     def is_one_table(self) -> bool:
         """Whether it is about one table, and nothing else."""
-        return len(self.plans) == 1 and not self.stacks
+        return len(self.plans) == 1 and not self.stacks and not self.without
 
     @property
     def named(self) -> str:
@@ -103,16 +105,25 @@ class Prepared:
             "targets": list(self.targets),
             "tables": [plan.model_dump(mode="json") for plan in self.plans],
             "stacks": [plan.model_dump(mode="json") for plan in self.stacks],
+            **(
+                {"without": {name: str(error) for name, error in self.without.items()}}
+                if self.without
+                else {}
+            ),
         }
 
 
 @dataclass(slots=True)
 class RecoverOutcome:
-    """What became of it: tables in the plan's order, then stacks. ``not_made``: stacks that are not back, and why."""
+    """What became of it: tables in the plan's order, then stacks.
+
+    ``not_made``: stacks that are not back, and why; ``without``: tables that there was nothing to restore from.
+    """
 
     tables: list[Outcome] = field(default_factory=list)
     stacks: list[StackReport] = field(default_factory=list)
     not_made: dict[str, SafetyNetError] = field(default_factory=dict)
+    without: Mapping[str, SafetyNetError] = field(default_factory=dict)
 
     @property
     def recovered(self) -> list[Recovered]:
@@ -129,7 +140,8 @@ class RecoverOutcome:
         errors = {one.plan.target.name: one.error for one in self.failed} | {
             f"stack {name}": error for name, error in self.not_made.items()
         }
-        count = len(self.tables) + len(self.stacks) + len(self.not_made)
+        errors |= self.without
+        count = len(self.tables) + len(self.stacks) + len(self.not_made) + len(self.without)
         if errors and count == 1:
             raise next(iter(errors.values()))
         if errors:
@@ -180,20 +192,34 @@ def prepare(net: Net, targets: Sequence[str], options: RecoverOptions) -> Prepar
         replace(_wish(net, name, options, place), deleted_at=deleted_at.get(name) or at_all)
         for name in dict.fromkeys(tables)
     ]
-    plans = (
-        side_by_side(len(wishes), lambda number, _: net.planner.plan(wishes[number]), "plan")
-        if wishes
-        else []
+    made = (
+        side_by_side(len(wishes), lambda number, _: _planned(net, wishes[number]), "plan") if wishes else []
     )
+    plans = [plan for plan in made if not isinstance(plan, BackupNotFoundError)]
+    without = {
+        wish.table: error
+        for wish, error in zip(wishes, made, strict=True)
+        if isinstance(error, BackupNotFoundError)
+    }
+    # A name that was typed may be a wrong one; of what an incident lost, the rest is not to wait for it.
+    if without and (incident is None or not one_cause or not plans):
+        raise next(iter(without.values()))
     if stacks:
-        made = made_by_stacks(net.vault, stacks)
+        theirs = made_by_stacks(net.vault, stacks)
         plans = [
-            plan.model_copy(update={"surroundings": left_to_stacks(plan.surroundings, made)})
+            plan.model_copy(update={"surroundings": left_to_stacks(plan.surroundings, theirs)})
             for plan in plans
         ]
     else:
         plans = [with_way_back(net, plan) for plan in plans]
-    return Prepared(tuple(targets), tuple(plans), incident if one_cause else None, stacks, at_all)
+    return Prepared(tuple(targets), tuple(plans), incident if one_cause else None, stacks, at_all, without)
+
+
+def _planned(net: Net, wish: RecoveryWish) -> RecoveryPlan | BackupNotFoundError:
+    try:
+        return net.planner.plan(wish)
+    except BackupNotFoundError as error:
+        return error
 
 
 def _wish(net: Net, table: str, options: RecoverOptions, place: tuple[str, str] | None) -> RecoveryWish:
@@ -258,6 +284,7 @@ def execute(
             raise
         if not _is_somebody_elses(outcome.tables) or outcome.stacks:
             also = [f"stack {name}: {error}" for name, error in outcome.not_made.items()]
+            also += [f"{name}: {error}" for name, error in outcome.without.items()]
             also += [f"stack {one.stack} is back ({one.status})." for one in outcome.stacks]
             also += [
                 f"stack {one.stack}, still to do: {step.setting}"
@@ -278,7 +305,9 @@ def _carry_out(
     notes: Callable[[str], None],
 ) -> RecoverOutcome:
     parallel = net.settings.recover.parallel
-    outcome = RecoverOutcome(recover_tables(recovery, prepared.plans, who, parallel))
+    outcome = RecoverOutcome(
+        recover_tables(recovery, prepared.plans, who, parallel), without=prepared.without
+    )
     for stack in prepared.stacks:
         missing = {one.plan.target.name for one in outcome.failed} & set(stack.recover_first)
         if missing:

@@ -121,6 +121,9 @@ def prepared_lines(prepared: Prepared) -> RenderableType:
         blocks.append(several_lines(prepared.plans))
     for stack in prepared.stacks:
         blocks += [*([Text()] if blocks else []), stack_plan_lines(stack)]
+    if prepared.without:
+        rows = [(name, f"NOT with these: {error}") for name, error in prepared.without.items()]
+        blocks += [Text(), facts_grid(rows)]
     return Group(*blocks)
 
 
@@ -137,6 +140,9 @@ def outcome_lines(outcome: RecoverOutcome, prepared: Prepared) -> RenderableType
     blocks += [
         facts_grid([("NOT back", f"stack {name}"), ("because", str(error))])
         for name, error in outcome.not_made.items()
+    ]
+    blocks += [
+        facts_grid([("NOT back", name), ("because", str(error))]) for name, error in outcome.without.items()
     ]
     afterwards = [("afterwards", line) for plan in prepared.plans for line in plan.afterwards]
     if afterwards:

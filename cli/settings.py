@@ -29,11 +29,15 @@ _BOUNDS = "more than nothing, and at most 90d"
 
 
 class SlackSettings(BaseModel):
-    """``slack:``. The token is a bot token (``xoxb-``) with chat:write and channels:history."""
+    """``slack:``. The token is a bot token (``xoxb-``) with chat:write and channels:history.
+
+    ``app_token`` is an app-level token (``xapp-``) for the buttons.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: SecretStr | None = None
+    app_token: SecretStr | None = None
     channel: str = ""
     api_url: str = "https://slack.com/api/"
 
@@ -161,7 +165,11 @@ class Settings(BaseSettings):
                 raise UsageError("a Slack token is set, but no channel", hint="Set slack.channel.")
             try:
                 bot = SlackNotifierSettings(
-                    type="slack", token=slack.token, channel=slack.channel, api_url=slack.api_url
+                    type="slack",
+                    token=slack.token,
+                    app_token=slack.app_token,
+                    channel=slack.channel,
+                    api_url=slack.api_url,
                 )
             except ValidationError as error:
                 first = error.errors(include_input=False)[0]

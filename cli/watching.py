@@ -46,17 +46,21 @@ if TYPE_CHECKING:
     from watcher.correlation import Router
     from watcher.dead_man import DeadMan
     from watcher.incidents import Incident
+    from watcher.learning import Learning
     from watcher.metrics_emf import Metrics
     from watcher.notifiers import Notifier
     from watcher.region_watch import RegionWatch
     from watcher.rounds import Rounds
+    from watcher.slack_app import SlackApp
     from watcher.sources import EventSource
     from watcher.watch_settings import SourceName
 
 log = logging.getLogger(__name__)
 
 ESCALATE_EVERY = timedelta(seconds=15)
+LEARN_EVERY = timedelta(seconds=1)
 BEAT_EVERY = timedelta(seconds=15)
+PLAN_WIDTH = 76  # what Slack shows of a code block without breaking lines
 METRICS_EVERY = timedelta(minutes=1)
 
 
@@ -70,7 +74,9 @@ class Watching:
     rounds: Rounds
     heart: Heart
     metrics: Metrics
+    learning: Learning
     notifiers: tuple[Notifier, ...]
+    apps: tuple[SlackApp, ...] = ()
     on_incident: Callable[[Incident], None] = field(default=lambda _: None)
 
     def check(self) -> None:
@@ -92,15 +98,20 @@ class Watching:
         ended = threading.Event()
         rounds = threading.Thread(target=self.rounds.run, args=(ended,), name="rounds", daemon=True)
         rounds.start()
+        for app in self.apps:
+            app.start()
         try:
             self.watcher.run()
         finally:
             ended.set()
+            for app in self.apps:
+                app.stop()
             self.heart.stop()
 
     def drain(self) -> None:
         """Work through what is there once. Raises as Watcher.drain."""
         self.watcher.drain()
+        self.learning.learn_now()
         self.open_incidents.escalate_due()
         self.heart.stop()
 
@@ -117,10 +128,12 @@ class Watching:
         """An incident was stored, and the message it came from acknowledged."""
         if incident.alerted:
             self.metrics.count(Metric.INCIDENTS_OPENED)
+        self.learning.note(incident)
         self.on_incident(incident)
 
     def upkeep(self) -> None:
         """What is to be done now and then where nothing runs all the time, such as in a Lambda function."""
+        self.learning.learn_now()
         self.open_incidents.escalate_due()
         self.rounds.once()
         self.heart.beat()
@@ -139,7 +152,14 @@ def _notifier(net: Net, name: str, settings: NotifierSettings) -> Notifier:
         from watcher.notifier_slack import SlackNotifier
 
         token = settings.token.get_secret_value()
-        return SlackNotifier(token, settings.channel, settings.api_url, name=name, sleep=net.sleep)
+        return SlackNotifier(
+            token,
+            settings.channel,
+            settings.api_url,
+            name=name,
+            buttons=settings.app_token is not None,
+            sleep=net.sleep,
+        )
     if isinstance(settings, SlackWebhookSettings):
         from watcher.notifier_slack_webhook import SlackWebhookNotifier
 
@@ -210,8 +230,10 @@ def watching_of(net: Net, sources: Sequence[EventSource]) -> Watching:
     regions = _regions(net)
     pipeline = pipeline_of(net, canaries, regions)
     open_incidents = OpenIncidents(net.incidents, net.outbox, policy_of(net.settings.notified), net.clock)
+    learning = _learning(net)
     chores = (
         Chore("escalate", ESCALATE_EVERY, open_incidents.escalate_due),
+        Chore("learn", LEARN_EVERY, learning.learn_due),
         Chore("beat", BEAT_EVERY, heart.beat),
         Chore("metrics", METRICS_EVERY, metrics.flush),
     )
@@ -225,7 +247,9 @@ def watching_of(net: Net, sources: Sequence[EventSource]) -> Watching:
         rounds=_rounds(net, canaries, regions, metrics),
         heart=heart,
         metrics=metrics,
+        learning=learning,
         notifiers=net.notifiers,
+        apps=tuple(_apps(net)),
     )
     watcher.on_received = lambda delivery: watching.received(delivery.sent)
     watcher.on_incident = watching.stored
@@ -350,6 +374,59 @@ def archive_source(
         for one in locations
     ]
     return ArchiveSource(archives, period, "archive", DeadLetters(net.vault), net.clock)
+
+
+def _learning(net: Net) -> Learning:
+    """What looks at what only AWS can tell. The vault first: what is found there clears what could not be read before."""
+    from recovery.restores.points_aws_backup import AwsBackupPoints
+    from recovery.restores.points_backups import BackupPoints
+    from watcher.learning import Learning
+    from watcher.learnt_points import NewestInVault, PointsLook
+
+    sources: list[Any] = [NewestInVault(net.catalog)]
+    if net.replica is not None:
+        sources.append(NewestInVault(Catalog(net.replica), f"replica {net.replica.location}"))
+    sources += [AwsBackupPoints(net.aws, net.sleep), BackupPoints(net.aws, net.sleep)]
+    look = PointsLook(net.aws, sources, net.sleep)
+    return Learning(net.incidents, look, net.clock, net.outbox.deliver)
+
+
+def _apps(net: Net) -> Iterator[SlackApp]:
+    """What answers the buttons, for each Slack that has an app. Raises UsageError for a token that is none."""
+    for settings in net.settings.notified.notifiers.values():
+        if not isinstance(settings, SlackNotifierSettings) or settings.app_token is None:
+            continue
+        from cli.deciding import rule_for
+        from watcher.slack_app import SlackApp
+        from watcher.slack_client import posting_client
+        from watcher.slack_press import Presses
+
+        client = posting_client(settings.token.get_secret_value(), settings.api_url, net.sleep)
+        presses = Presses(
+            client,
+            net.incidents,
+            net.clock,
+            draft=lambda one: rule_for(one, net_parts_of(net.settings), "", net.clock()),
+            plan=partial(_plan_in_words, net),
+            deliver=net.outbox.deliver,
+        )
+        yield SlackApp(settings.app_token.get_secret_value(), client, presses.handle)
+
+
+def _plan_in_words(net: Net, incident_id: str) -> str:
+    """What `recover INCIDENT --dry-run` prints. Raises as ``prepare``."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from cli.recovering import RecoverOptions, prepare
+    from cli.recovery_lines import prepared_lines
+
+    out = StringIO()
+    Console(file=out, width=PLAN_WIDTH, no_color=True, highlight=False).print(
+        prepared_lines(prepare(net, [incident_id], RecoverOptions()))
+    )
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def _metrics(net: Net, watcher: str) -> Metrics:

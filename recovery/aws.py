@@ -120,9 +120,13 @@ def translated(error: Exception, doing: str) -> SafetyNetError:
 
 def _translated_answer(error: ClientError, doing: str) -> SafetyNetError:
     code = error_code(error)
-    message = str(error.response.get("Error", {}).get("Message", "")) or code
-    text = f"cannot {doing}: {message[:500]}"
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split()) or code
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # What stands in for AWS, or in front of it, answers with a web page where it knows no better.
+    page = message.lower().find("<!doctype")
+    if page >= 0:
+        message = f"{message[:page]}a web page for an answer (HTTP {status})"
+    text = f"cannot {doing}: {message[:500]}"
     if code in ACCESS_DENIED_CODES:
         return AccessDeniedError(text, hint=f"The caller lacks the permission for {error.operation_name}.")
     if code in CREDENTIAL_CODES:

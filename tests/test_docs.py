@@ -70,7 +70,8 @@ def test_every_command_is_in_the_readme() -> None:
 def setting_names(model: Any, prefix: str = "") -> list[str]:
     """``slack.token`` and so on: the leaves of the settings."""
     names: list[str] = []
-    for name, field in model.model_fields.items():
+    for python_name, field in model.model_fields.items():
+        name = field.alias or python_name
         inner = [
             one
             for one in (field.annotation, *getattr(field.annotation, "__args__", ()))

@@ -79,10 +79,14 @@ class _Settings(BaseModel):
 
 
 class SlackNotifierSettings(_Settings):
-    """A Slack channel, by a bot. ``token`` is a bot token (``xoxb-``) with chat:write and channels:history."""
+    """A Slack channel, by a bot. ``token`` is a bot token (``xoxb-``) with chat:write and channels:history.
+
+    ``app_token``: an app-level token (``xapp-``); with it the messages have buttons, which the watcher answers.
+    """
 
     type: Literal["slack"]
     token: SecretKey
+    app_token: SecretKey | None = None
     channel: Annotated[str, Field(min_length=1)]
     api_url: Annotated[str, AfterValidator(checked_url)] = "https://slack.com/api/"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -150,10 +151,8 @@ def test_who_dies_in_between_changes_nothing(
         )
         with monkeypatch.context() as patch:
             patch.setattr(parts.vault, "replace", dying)
-            try:
+            with suppress(Killed):
                 digest_box.deliver(found.id)
-            except Killed:
-                pass
         clock.now += timedelta(seconds=130)
         fresh = Outbox(
             parts.incidents,

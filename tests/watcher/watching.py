@@ -22,8 +22,8 @@ from watcher.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rules.rule_set import RuleSet
     from recovery.testing.memory_vault import MemoryVault
+    from rules.rule_set import RuleSet
     from watcher.testing.memory_source import MemorySource
     from watcher.testing.recording_notifier import RecordingNotifier
 
