@@ -172,9 +172,11 @@ def _record(incident: Incident) -> Iterable[tuple[str, str]]:
         yield "event", f"{note.id}  {note.name}{' ' + note.error_code if note.error_code else ''}"
     for step in incident.timeline:
         yield f"{step.time:%H:%M:%S}", f"{step.what}  ({step.who})"
+    yield from (("told", reason) for reason in incident.routing)
     for entry in incident.outbox:
         failed = f" - {entry.last_error}" if entry.last_error else ""
-        yield "message", f"{entry.key}: {entry.state.value}{failed}"
+        why = f" ({entry.reason})" if entry.reason else ""
+        yield "message", f"{entry.key}: {entry.state.value}{failed}{why}"
 
 
 def _id(text: str) -> Text:

@@ -31,11 +31,11 @@ from watcher.metrics_emf import EmfMetrics, Metric, NoMetrics
 from watcher.open_incidents import OpenIncidents
 from watcher.outbox import Outbox
 from watcher.pipeline import Pipeline, TakenElsewhere
-from watcher.routing import router_of
+from watcher.routing import Routing, router_of
 from watcher.watch import Chore, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from cli.composition import Net
@@ -200,8 +200,9 @@ def router_for(net: Net) -> Router:
     route = router_of(net.settings.notified)
     always = dict.fromkeys((one.name for one in net.extra_notifiers), "told of everything")
 
-    def told(incident: Incident) -> Mapping[str, str]:
-        return {**always, **route(incident)}
+    def told(incident: Incident) -> Routing:
+        routing = route(incident)
+        return Routing({**always, **routing.told}, routing.reasons)
 
     return told
 

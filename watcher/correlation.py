@@ -16,14 +16,15 @@ from watcher.incidents import AlertState, IncidentState, Member, NoticeKind
 from watcher.outbox import owed, owed_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from rules.events import ChangeEvent
     from watcher.incidents import Incident
+    from watcher.routing import Routing
 
-    # The notifiers that are told of an incident as it is, each with the reason.
-    Router = Callable[[Incident], Mapping[str, str]]
+    # Who is told of an incident as it is, and why.
+    Router = Callable[[Incident], Routing]
 
 # One more tells nothing to a person, and a document that grows for ever costs more with every change.
 MOST_MEMBERS = 1000

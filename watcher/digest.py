@@ -22,6 +22,7 @@ from rules.verdicts import Severity, VerdictKind
 from watcher.correlation import MOST_MEMBERS, member_of, with_members
 from watcher.incidents import Incident, IncidentState, Person, Subject, UtcTime, slug
 from watcher.outbox import owed_first
+from watcher.routing import Routing
 from watcher.stored_state import StoredState
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 DIGESTS = "watch/digests/"
 DIGEST = "digest"
+NOBODY = Routing({}, ())
 
 
 class DigestState(BaseModel):
@@ -76,9 +78,6 @@ class Digests:
             return None
         now = self._clock()
         state = StoredState(self._vault, f"{DIGESTS}{slug(notifier)}.json", DigestState)
-        known = state.read()
-        if known is not None and incident.id in known.told:
-            return None
         placed = state.change(lambda old: self._placed(old, incident.id, notifier, now))
         if placed is None or incident.id in placed.told:
             return None
@@ -103,11 +102,11 @@ class Digests:
         if self._incidents.find(digest_id) is None:
             fresh = _digest(digest_id, incident, now)
             reason = f"more than {self._policy.more_than} alerts came within {self._policy.window}"
-            self._incidents.create(owed_first(fresh, {notifier: reason}, now))
+            self._incidents.create(owed_first(fresh, Routing({notifier: reason}, (reason,)), now))
             log.warning("too many alerts for %s: told in one message, incident %s", notifier, digest_id)
 
         def change(digest: Incident) -> Incident:
-            grown = with_members(digest, [member_of(incident)], now, lambda _: {})
+            grown = with_members(digest, [member_of(incident)], now, lambda _: NOBODY)
             # What it tells of is recovered incident by incident.
             return grown.model_copy(update={"recover_command": ""})
 

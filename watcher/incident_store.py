@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from recovery.clock import compact
@@ -16,34 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from recovery.vault.vault import Vault
+    from recovery.vault.vault import StoredObject, Vault
 
 log = logging.getLogger(__name__)
 
 INCIDENTS = "incidents/"
 UPDATE_ATTEMPTS = 20
+# Threads that change one incident take turns: of several conditional writes at once only one is not in vain.
+TURNS = 64
+# Bytes of JSON; what is made of them takes a few times as much.
+PARSED_BYTES = 4_000_000
 _DATED_ID = re.compile(r"^(\d{4})(\d{2})\d{2}T\d{6}Z-")
 
 
 class IncidentStore:
-    """All incidents of a vault."""
+    """All incidents of a vault. Threads may share it."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self._parsed = _Parsed(PARSED_BYTES)
+        self._turns = tuple(threading.RLock() for _ in range(TURNS))
 
     def create(self, incident: Incident) -> tuple[Incident, bool]:
         """Store a new incident; (the stored one, whether it is new). Its id decides whether it is known."""
         key = self.key(incident.id)
         try:
-            known = self._vault.get(key)
-        except ObjectNotFoundError:
-            try:
-                self._vault.put_new(key, body_of(incident))
-            except ConflictError:
-                known = self._vault.get(key)  # another watcher was faster
-            else:
-                return incident, True
-        return document(Incident, known), False
+            self._vault.put_new(key, body_of(incident))
+        except ConflictError:
+            return self._parsed.of(self._vault.get(key)), False
+        return incident, True
 
     def check(self) -> None:
         """Whether the vault can be reached. Raises as the vault does: not found, access denied, unavailable."""
@@ -52,7 +55,7 @@ class IncidentStore:
     def get(self, incident_id: str) -> Incident:
         """One incident. Raises NotFoundError, DamagedObjectError."""
         try:
-            return document(Incident, self._vault.get(self.key(incident_id)))
+            return self._parsed.of(self._vault.get(self.key(incident_id)))
         except ObjectNotFoundError as error:
             raise NotFoundError(
                 f"no incident {incident_id}", hint="See `safetynet incidents list`."
@@ -61,7 +64,7 @@ class IncidentStore:
     def find(self, incident_id: str) -> Incident | None:
         """One incident, None if there is none of that id. Raises DamagedObjectError."""
         try:
-            return document(Incident, self._vault.get(self.key(incident_id)))
+            return self._parsed.of(self._vault.get(self.key(incident_id)))
         except ObjectNotFoundError:
             return None
 
@@ -83,12 +86,16 @@ class IncidentStore:
         Returns the incident as stored. Raises NotFoundError, UnavailableError if others are always faster.
         """
         key = self.key(incident_id)
+        with self._turns[hash(key) % TURNS]:
+            return self._update(key, incident_id, change)
+
+    def _update(self, key: str, incident_id: str, change: Callable[[Incident], Incident]) -> Incident:
         for _ in range(UPDATE_ATTEMPTS):
             try:
                 stored = self._vault.get(key)
             except ObjectNotFoundError as error:
                 raise NotFoundError(f"no incident {incident_id}") from error
-            old = document(Incident, stored)
+            old = self._parsed.of(stored)
             new = change(old)
             if new == old:
                 return old
@@ -153,3 +160,37 @@ class IncidentStore:
         if match is None or "/" in incident_id:
             raise NotFoundError(f"not an incident id: {incident_id}", hint="See `safetynet incidents list`.")
         return f"{INCIDENTS}{match[1]}/{match[2]}/{incident_id}.json"
+
+
+class _Parsed:
+    """What was made of the documents that were read last: the same version needs not be parsed again.
+
+    It is read again all the same; its etag says whether it is the same. An incident cannot be changed, so threads may
+    share one.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[str, tuple[str, int, Incident]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, stored: StoredObject) -> Incident:
+        """The incident in a document. Raises DamagedObjectError."""
+        with self._lock:
+            known = self._kept.get(stored.key)
+            if known is not None and known[0] == stored.etag:
+                self._kept.move_to_end(stored.key)
+                return known[2]
+        incident = document(Incident, stored)
+        with self._lock:
+            self._forget(stored.key)
+            self._kept[stored.key] = (stored.etag, len(stored.body), incident)
+            self._bytes += len(stored.body)
+            while self._bytes > self._most_bytes:
+                self._forget(next(iter(self._kept)))
+        return incident
+
+    def _forget(self, key: str) -> None:
+        known = self._kept.pop(key, None)
+        self._bytes -= known[1] if known is not None else 0

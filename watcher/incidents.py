@@ -226,7 +226,7 @@ class Incident(_Document):
     Each change has a document of its own. Where several have one cause, the oldest tells of all of them, as its
     ``members``, and the documents of the others are ``part_of`` it: they owe no messages, and their state is its.
     ``revision`` counts what changed of what a message shows. ``dismissed_because`` is why it was dismissed.
-    ``recovered`` are the tables and stacks that are back, as ``<type>:<name>``. ``learnt_at`` is when all that can be
+    ``routing`` says who is told and who is not, and why. ``recovered`` are the tables and stacks that are back, as ``<type>:<name>``. ``learnt_at`` is when all that can be
     learnt of its own change after the alert had been asked for (``watcher.learning``).
     """
 
@@ -252,6 +252,7 @@ class Incident(_Document):
     members: tuple[Member, ...] = ()
     revision: int = 0
     dismissed_because: str = ""
+    routing: tuple[str, ...] = ()
     recovered: tuple[str, ...] = ()
     learnt_at: UtcTime | None = None
     outbox: tuple[OutboxEntry, ...] = ()

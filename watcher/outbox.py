@@ -23,6 +23,7 @@ from recovery.errors import DamagedObjectError
 from rules.errors import SafetyNetError
 from watcher.incidents import AlertState, NoticeKind, OutboxEntry
 from watcher.notifiers import TAKEOVER_SECONDS, Notice
+from watcher.routing import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ REFRESH_SECONDS = 3
 # A refresh that failed is tried again after so long, and for a day at most: the alert itself was sent.
 REFRESH_RETRY_SECONDS = 60
 REFRESHED_FOR = timedelta(days=1)
+MOST_REASONS = 50
 # What a notifier can hear first of an incident; all else goes into the thread of that.
 _FIRST_WORDS = (NoticeKind.OPENED, NoticeKind.ESCALATED)
 
@@ -66,15 +68,18 @@ def owed(
     return incident
 
 
-def everybody(notifiers: Sequence[str]) -> Callable[[Incident], Mapping[str, str]]:
+def everybody(notifiers: Sequence[str]) -> Callable[[Incident], Routing]:
     """The router that tells all notifiers of all incidents."""
-    told = dict.fromkeys(notifiers, "everybody is told of everything")
-    return lambda _: told
+    why = "everybody is told of everything"
+    routing = Routing(dict.fromkeys(notifiers, why), (why,))
+    return lambda _: routing
 
 
-def owed_first(incident: Incident, told: Mapping[str, str], now: datetime) -> Incident:
-    """A copy that owes its first message to each of these notifiers, who are told for the reason given."""
-    for notifier, reason in told.items():
+def owed_first(incident: Incident, routing: Routing, now: datetime) -> Incident:
+    """A copy that owes its first message to each of the notifiers that are told, and says why they are, and no others."""
+    reasons = tuple(dict.fromkeys((*incident.routing, *routing.reasons)))[:MOST_REASONS]
+    incident = incident.model_copy(update={"routing": reasons})
+    for notifier, reason in routing.told.items():
         key = f"{notifier}:{NoticeKind.OPENED.value}"
         if incident.entry(key) is None:
             incident = incident.with_entry(
@@ -136,18 +141,19 @@ class Outbox:
                 del self._due[incident_id]
         return sum(self.deliver(incident_id) for incident_id in due)
 
-    def deliver(self, incident_id: str) -> int:
+    def deliver(self, incident_id: str, known: Incident | None = None) -> int:
         """Send what one incident owes and that is due, in order; returns how many were sent.
 
-        A notifier that fails is logged and noted in the incident; the entry stays owed.
+        ``known``: the incident as it was stored a moment ago, which then needs not be read. A notifier that fails is
+        logged and noted in the incident; the entry stays owed.
         """
-        incident = self._incidents.get(incident_id)
+        incident = known or self._incidents.get(incident_id)
         sent: list[NoticeKind] = []
         for entry in incident.unsent:
             notifier = self._notifiers.get(entry.notifier)
-            if notifier is not None and self._deliver(notifier, incident_id, entry.key):
+            if notifier is not None and self._deliver(notifier, incident, entry):
                 sent.append(entry.kind)
-        if sent or incident.stale:
+        if incident.unsent or self._outdated(incident):
             incident = self._incidents.get(incident_id)
         # News in the thread and an old state above it would not go together.
         news = any(kind is not NoticeKind.OPENED for kind in sent)
@@ -182,8 +188,9 @@ class Outbox:
             and (not due or _refresh_at(entry) <= now)
         ]
 
-    def _deliver(self, notifier: Notifier, incident_id: str, key: str) -> bool:
-        if self._told_in_a_digest(incident_id, key):
+    def _deliver(self, notifier: Notifier, seen: Incident, wanted: OutboxEntry) -> bool:
+        incident_id, key = seen.id, wanted.key
+        if self._told_in_a_digest(seen, wanted):
             return False
         now = self._clock()
         claim = _Claim(key, now, self._takeover)
@@ -212,11 +219,10 @@ class Outbox:
         )
         return True
 
-    def _told_in_a_digest(self, incident_id: str, key: str) -> bool:
+    def _told_in_a_digest(self, incident: Incident, entry: OutboxEntry) -> bool:
         """Whether a digest tells it: once that is sent, it counts as sent, and its thread is the digest's."""
-        incident = self._incidents.get(incident_id)
-        entry = incident.entry(key)
-        if self._digests is None or entry is None or entry.kind is not NoticeKind.OPENED or entry.attempts:
+        incident_id, key = incident.id, entry.key
+        if self._digests is None or entry.kind is not NoticeKind.OPENED or entry.attempts:
             return False
         digest_id = entry.reference.get("digest", "")
         if not digest_id:

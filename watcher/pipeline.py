@@ -9,6 +9,7 @@ Every change has an incident of its own; one whose cause is known already become
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from watcher.incidents import (
     incident_id,
     unreadable_incident_id,
 )
+from watcher.log_context import about_event
 from watcher.outbox import owed_first
 
 if TYPE_CHECKING:
@@ -84,6 +86,9 @@ class Pipeline:
         self._causes = causes
         self._net = net
         self._others = tuple(others)
+        self._together = _Together(
+            lambda lead_id, members: incidents.update(lead_id, self._telling(*members))
+        )
 
     def check(self) -> None:
         """Whether incidents can be stored: asked before anything is received. Raises as the vault does."""
@@ -124,6 +129,10 @@ class Pipeline:
             if found is not None:
                 return found.incident
         event = parse_event_json(body, self._net)
+        with about_event(event.id):
+            return self._taken(event)
+
+    def _taken(self, event: ChangeEvent) -> Incident | None:
         if not event.alerting:
             log.info("event %s: %s on %s is not watched", event.id, event.event_name, event.event_source)
             return self._explained(event)
@@ -161,12 +170,12 @@ class Pipeline:
 
     def _told(self, own: Incident) -> Incident:
         """The lead, telling of the change."""
-        member = member_of(own)
+        member, lead_id = member_of(own), own.part_of
         while True:
-            lead = self._incidents.lead(own.part_of)
-            lead = self._incidents.update(lead.id, self._telling(member))
+            lead = self._together.tell(lead_id, member)
             if not lead.part_of:
                 return lead
+            lead_id = lead.part_of
 
     def _telling(self, *members: Member) -> Callable[[Incident], Incident]:
         def change(lead: Incident) -> Incident:
@@ -242,6 +251,61 @@ class Pipeline:
             incident = incident.model_copy(update={"recover_command": f"safetynet recover {incident.id}"})
         incident = incident.with_moment(event.time, actor.label, event.title)
         return incident.with_moment(now, WATCHER, f"judged {verdict.kind}, severity {verdict.severity}")
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A change that waits for its lead to tell of it; ``lead`` is the lead that does."""
+
+    member: Member
+    lead: Incident | None = None
+
+
+class _Together:
+    """Has leads tell of changes. Those that come while a lead is being written are written with the next one, at once.
+
+    A burst of a thousand is so a few hundred writes of a document that grows, and nobody waits for more than two.
+    """
+
+    def __init__(self, write: Callable[[str, Sequence[Member]], Incident]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._turns: dict[str, tuple[threading.Lock, int]] = {}
+
+    def tell(self, lead_id: str, member: Member) -> Incident:
+        """The lead, telling of the change, or part of another one. Raises as the vault does."""
+        mine = _Waiting(member)
+        with self._lock:
+            self._waiting.setdefault(lead_id, []).append(mine)
+            turn, users = self._turns.get(lead_id, (threading.Lock(), 0))
+            self._turns[lead_id] = (turn, users + 1)
+        try:
+            with turn:
+                return mine.lead or self._tell_all(lead_id)
+        finally:
+            self._leave(lead_id, mine)
+
+    def _tell_all(self, lead_id: str) -> Incident:
+        with self._lock:
+            batch = list(self._waiting[lead_id])
+        lead = self._write(lead_id, [one.member for one in batch])
+        # Where that failed, each of the others tries it for itself.
+        with self._lock:
+            for one in batch:
+                one.lead = lead
+                self._waiting[lead_id].remove(one)
+        return lead
+
+    def _leave(self, lead_id: str, mine: _Waiting) -> None:
+        with self._lock:
+            if mine.lead is None:
+                self._waiting[lead_id].remove(mine)
+            turn, users = self._turns.pop(lead_id)
+            if users > 1:
+                self._turns[lead_id] = (turn, users - 1)
+            else:
+                del self._waiting[lead_id]
 
 
 def _reasons(verdict: Verdict, surroundings: Surroundings) -> tuple[str, ...]:

@@ -82,12 +82,12 @@ def routed(
     return Routing(told, tuple(dict.fromkeys(reasons)))
 
 
-def router_of(settings: AlertSettings) -> Callable[[Incident], Mapping[str, str]]:
-    """The router of the settings: gives whom to tell of an incident, each with the reason."""
+def router_of(settings: AlertSettings) -> Callable[[Incident], Routing]:
+    """The router of the settings."""
     routes, default = routes_of(settings), settings.default_names
 
-    def route(incident: Incident) -> Mapping[str, str]:
-        return routed(incident, routes, default, settings.environment_tags).told
+    def route(incident: Incident) -> Routing:
+        return routed(incident, routes, default, settings.environment_tags)
 
     return route
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rules.errors import AccessDeniedError, EventError, NotFoundError, SafetyNetError
+from watcher.log_context import about_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,6 +206,10 @@ class Watcher:
 
     def _handle(self, source: EventSource, delivery: Delivery) -> bool:
         """Whether the message was acknowledged. Raises SafetyNetError where it could not be stored."""
+        with about_message(delivery.id):
+            return self._handled(source, delivery)
+
+    def _handled(self, source: EventSource, delivery: Delivery) -> bool:
         handled = False
         try:
             self.on_received(delivery)
@@ -242,7 +247,7 @@ class Watcher:
         if not incident.unsent and not incident.stale:
             return
         try:
-            self._outbox.deliver(incident.id)
+            self._outbox.deliver(incident.id, incident)
         except SafetyNetError as error:
             log.warning("incident %s: not delivered yet: %s", incident.id, error)
 
