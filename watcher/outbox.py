@@ -26,7 +26,7 @@ from watcher.notifiers import TAKEOVER_SECONDS, Notice
 from watcher.routing import Routing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from recovery.clock import Clock
@@ -121,25 +121,31 @@ class Outbox:
         """The notifiers there are."""
         return tuple(self._notifiers)
 
-    def deliver_all(self) -> int:
-        """Send everything that any incident owes and that is due; returns how many were sent."""
-        sent = 0
+    def owing(self) -> Iterator[str]:
+        """The ids of the incidents that owe something, found by listing. Raises as the vault does."""
         for key, found in self._incidents.changed(self._settled):
             if isinstance(found, DamagedObjectError):
                 log.error("an incident cannot be read: %s", found)
             elif found.unsent or self._outdated(found):
                 del self._settled[key]  # looked at again until nothing is owed
-                sent += self.deliver(found.id)
-        return sent
+                yield found.id
 
-    def deliver_due(self) -> int:
-        """Send what this outbox left for later and what is due by now; unlike ``deliver_all`` it looks at nothing else."""
+    def take_due(self) -> list[str]:
+        """The ids of the incidents that this outbox left for later, and that are due by now: given out once."""
         now = self._clock()
         with self._lock:
             due = [incident_id for incident_id, at in self._due.items() if at <= now]
             for incident_id in due:
                 del self._due[incident_id]
-        return sum(self.deliver(incident_id) for incident_id in due)
+        return due
+
+    def deliver_all(self) -> int:
+        """Send everything that any incident owes and that is due; returns how many were sent."""
+        return sum(map(self.deliver, self.owing()))
+
+    def deliver_due(self) -> int:
+        """Send what was left for later and is due by now; unlike ``deliver_all`` it looks at nothing else."""
+        return sum(map(self.deliver, self.take_due()))
 
     def deliver(self, incident_id: str, known: Incident | None = None) -> int:
         """Send what one incident owes and that is due, in order; returns how many were sent.

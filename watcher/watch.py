@@ -1,10 +1,11 @@
 """The watcher's loop: receive, take in, acknowledge, deliver. Runs until told to stop.
 
     a thread for each source   receives, and hands every message to
-    a few workers              take in -> acknowledge -> deliver the first alert
-    the main thread            delivers what is owed or due, and does the chores: canary, escalation, heartbeat, ...
+    a few workers              take in -> acknowledge, and hand the incident to
+    a few senders              deliver what it owes
+    the main thread            finds what is owed or due, and does the chores: escalation, heartbeat, ...
 
-A message is received only when a worker is free for it, so memory stays flat however many wait.
+So a notifier that is down keeps nobody from storing what happens. A message is received only when a worker is free for it, so memory stays flat however many wait.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rules.errors import AccessDeniedError, EventError, NotFoundError, SafetyNetError
 from watcher.log_context import about_message
+from watcher.senders import Senders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +74,7 @@ class Watcher:
         self._clock = clock
         self._sleep = sleep
         self._chores = (Chore("deliver", timedelta(seconds=OUTBOX_SECONDS), self._deliver_owed), *chores)
+        self._senders: Senders | None = None
         self._done_at: dict[str, datetime] = {}
         self._workers = workers
         self._free = threading.BoundedSemaphore(workers)
@@ -96,8 +100,9 @@ class Watcher:
         is out of reach the watcher waits and goes on; unacknowledged messages come back by themselves.
         """
         self._pipeline.check()
+        senders = self._senders = Senders(self._outbox)
         self._do_chores()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="worker") as pool:
+        with closing(senders), ThreadPoolExecutor(self._workers, thread_name_prefix="worker") as pool:
             threads = [
                 threading.Thread(
                     target=self._watch, args=(source, pool), name=f"source-{number}", daemon=True
@@ -107,7 +112,7 @@ class Watcher:
             for thread in threads:
                 thread.start()
             while not self._stop.wait(TICK_SECONDS):
-                self._guarded("deliver what is due", self._outbox.deliver_due)
+                self._guarded("deliver what is due", lambda: senders.all_soon(self._outbox.take_due()))
                 self._do_chores()
             for thread in threads:
                 thread.join(GRACE_SECONDS)
@@ -246,6 +251,9 @@ class Watcher:
     def _deliver(self, incident: Incident) -> None:
         if not incident.unsent and not incident.stale:
             return
+        if self._senders is not None:
+            self._senders.soon(incident)
+            return
         try:
             self._outbox.deliver(incident.id, incident)
         except SafetyNetError as error:
@@ -253,7 +261,10 @@ class Watcher:
 
     def _deliver_owed(self) -> None:
         try:
-            self._outbox.deliver_all()
+            if self._senders is not None:
+                self._senders.all_soon(self._outbox.owing())
+            else:
+                self._outbox.deliver_all()
         except SafetyNetError as error:
             log.warning("owed alerts could not be delivered: %s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -201,3 +202,29 @@ def test_every_stored_incident_is_told_of(parts: Parts) -> None:
         parts.source.put(delete_table(name, **by(f"user-of-{name}")))
     parts.watcher.drain()
     assert [incident.subject.name for incident in seen] == ["a-table", "b-table", "c-table"]
+
+
+def test_a_notifier_that_hangs_holds_up_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every sender waiting for Slack, what happens is still received, stored and acknowledged."""
+    hanging, send = threading.Event(), parts.notifier.send
+
+    def hangs(notice: Notice) -> dict[str, str]:
+        hanging.wait(20)
+        return send(notice)
+
+    monkeypatch.setattr(parts.notifier, "send", hangs)
+    for number in range(40):
+        parts.source.put(delete_table(f"table-{number}", **by(f"user-{number}")))
+
+    def seen(_: Incident) -> None:
+        if not parts.source.waiting:
+            hanging.set()
+            parts.watcher.stop()
+
+    parts.watcher.on_incident = seen
+    threading.Timer(15, parts.watcher.stop).start()
+    parts.watcher.run()
+    assert hanging.is_set()
+    assert parts.source.waiting == []
+    parts.restart().watcher.drain()
+    assert len(parts.notifier.sent) == 40
