@@ -11,7 +11,7 @@ LAMBDA_ARCHITECTURE ?= x86_64
 PACKAGE := dist/safetynet-watcher.zip
 
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test test-engines test-crash check format lock clean package template bench-rules bench-backup bench-restore
+.PHONY: help engines demo test test-engines test-crash check format lock clean package template bench-rules bench-backup bench-restore bench-watch
 
 help:
 	@echo "make demo    the whole story on an embedded AWS: delete, detect, alert, recover, verify"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-rules  events judged a second, beside moto and ministack"
 	@echo "make bench-backup CPU, wall time and memory of a backup, beside dynamodump and a boto3 loop"
 	@echo "make bench-restore CPU, wall time and memory of a recovery, beside dynamodump and batch_writer"
+	@echo "make bench-watch from receipt to alert, and ten thousand events while Slack is down"
 	@echo "make package  the watcher's zip for Lambda"
 	@echo "make template deploy/safetynet.yaml anew from cli/deployment"
 	@echo "make lock    make the lock files anew from pyproject.toml"
@@ -91,6 +92,9 @@ bench-backup: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $
 
 bench-restore: $(VENV)/dev.stamp $(VENV)/ministack.stamp $(VENV)/dynalite.stamp $(VENV)/dynamodump.stamp
 	$(BIN)/python -m benchmarks.restore $(BENCH_ARGS)
+
+bench-watch: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.watch $(BENCH_ARGS)
 
 package: $(VENV)/demo.stamp
 	$(BIN)/python -m cli.deployment package $(PACKAGE) --python $(LAMBDA_PYTHON) \

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -68,6 +69,8 @@ class Digests:
         self._incidents = incidents
         self._clock = clock
         self._policy = policy or DigestPolicy()
+        # One after another: of several threads that change the document only one would not do it in vain.
+        self._turn = threading.Lock()
 
     def digest_for(self, incident: Incident, notifier: str) -> Incident | None:
         """The digest that tells of an incident from now on; None: it has a message of its own.
@@ -78,7 +81,8 @@ class Digests:
             return None
         now = self._clock()
         state = StoredState(self._vault, f"{DIGESTS}{slug(notifier)}.json", DigestState)
-        placed = state.change(lambda old: self._placed(old, incident.id, notifier, now))
+        with self._turn:
+            placed = state.change(lambda old: self._placed(old, incident.id, notifier, now))
         if placed is None or incident.id in placed.told:
             return None
         return self._told_in(placed.digest, incident, notifier, now)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,7 @@ from recovery.testing.embedded_aws import REGION
 from recovery.vault.s3 import S3Vault
 from tests.cli.running import ROOT
 from tests.crash.one_watcher import Order
-from tests.watcher.watching import NOON, by, delete_table
+from tests.watcher.watching import by, delete_table
 from watcher.incident_store import IncidentStore
 from watcher.incidents import AlertState, Incident
 from watcher.testing.slack import TOKEN, SlackStandIn
@@ -37,7 +37,9 @@ BUCKET = "crash-watcher"
 # A message whose watcher was killed comes back after so long; meanwhile the next ones are killed.
 VISIBILITY_SECONDS = 2
 CHUNK = 12
-LINE_SECONDS = 60
+ROUNDS = 12
+# Each leaves what the other began to send to it, and nothing is told in a digest.
+PATIENT = {"SAFETYNET_TAKEOVER_SECONDS": "120", "SAFETYNET_ALERTS__DIGEST__MORE_THAN": "100"}
 
 
 class Watchers:
@@ -109,8 +111,9 @@ class Scene:
 
     def left(self) -> int:
         """How many messages the queue holds, invisible ones too."""
+        client: Any = self.aws.sqs()
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        found = self.aws.sqs().get_queue_attributes(QueueUrl=self.queue, AttributeNames=[*names])
+        found = client.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[*names])
         return sum(int(found["Attributes"][name]) for name in names)
 
     def incidents(self) -> list[Incident]:
@@ -137,14 +140,14 @@ class Stage:
     slack: SlackStandIn
     watchers: Watchers
 
-    def scene(self, bodies: Sequence[bytes]) -> Scene:
+    def scene(self, bodies: Sequence[bytes], visibility: int = VISIBILITY_SECONDS) -> Scene:
         """A new one."""
         name = f"C{uuid.uuid4().hex[:12].upper()}"
         self.slack.channels[name] = name.lower()
         client = self.aws.sqs()
-        queue = client.create_queue(
-            QueueName=name, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
-        )["QueueUrl"]
+        queue = client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(visibility)})[
+            "QueueUrl"
+        ]
         for body in bodies:
             client.send_message(QueueUrl=queue, MessageBody=body.decode())
         return Scene(self.aws, self.slack, name, queue, bodies)
@@ -154,47 +157,90 @@ class Stage:
 def stage(endpoint: EmbeddedEndpoint) -> Iterator[Stage]:
     """The embedded AWS and a Slack, in this process; the watchers are in others."""
     aws = endpoint.aws()
-    aws.s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client: Any = aws.s3()
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     with SlackStandIn() as slack, watchers(endpoint.url) as running:
         yield Stage(aws, slack, running)
 
 
-TABLES = {"orders", "carts", "users"}
+TABLES = ("carts", "orders", "users")
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Which calls a watcher is killed at: each ``step``-th, before or after it (None: in turn)."""
+
+    tables: Sequence[str]
+    after: bool | None
+    step: int = 1
+    side_by_side: bool = False
+
+    def order(self, scene: Scene, number: int) -> Order:
+        """The watcher that is killed there."""
+        after = bool(number // self.step % 2) if self.after is None else self.after
+        return scene.order(number, after=after, messages=len(self.tables) if self.side_by_side else 0)
+
+
 @pytest.mark.parametrize(
-    ("bodies", "side_by_side"),
+    "sweep",
     [
-        pytest.param([delete_table("orders")], False, id="one deletion"),
-        pytest.param([delete_table(name) for name in sorted(TABLES)], False, id="a burst"),
-        pytest.param([delete_table(name) for name in sorted(TABLES)], True, id="a burst, side by side"),
+        pytest.param(Sweep(TABLES[:1], after=False), id="one deletion, before"),
+        pytest.param(Sweep(TABLES[:1], after=True), id="one deletion, after"),
+        pytest.param(Sweep(TABLES, after=False), id="a burst, before"),
+        pytest.param(Sweep(TABLES, after=True), id="a burst, after"),
+        # Which call is which differs from run to run, so that half of them is as good as all.
+        pytest.param(Sweep(TABLES, after=None, step=2, side_by_side=True), id="a burst, side by side"),
     ],
 )
-def test_killed_at_every_call(stage: Stage, bodies: list[bytes], side_by_side: bool, after: bool) -> None:
+def test_killed_at_every_call(stage: Stage, sweep: Sweep) -> None:
     """Wherever it dies, the next watcher ends with one incident, one visible alert and an empty queue."""
-    tables = {json.loads(body)["detail"]["requestParameters"]["tableName"] for body in bodies}
-    messages = len(bodies) if side_by_side else 0
-    killed = 0
-    for chunk in itertools.count():
+    bodies = [delete_table(name) for name in sweep.tables]
+    killed, ended, first = 0, False, 1
+    while not ended:
         scenes: list[tuple[int, Scene]] = []
-        ended = False
-        for number in range(chunk * CHUNK + 1, (chunk + 1) * CHUNK + 1):
+        for number in range(first, first + CHUNK * sweep.step, sweep.step):
             scene = stage.scene(bodies)
             scenes.append((number, scene))
-            code, calls = stage.watchers.run(scene.order(number, after=after, messages=messages))
+            code, _ = stage.watchers.run(sweep.order(scene, number))
             assert code in (0, -signal.SIGKILL), number
+            killed += code != 0
             ended = code == 0
-            killed += not ended
             if ended:
-                assert calls < number or after
                 break
+        first += CHUNK * sweep.step
         time.sleep(VISIBILITY_SECONDS)
         for number, scene in scenes:
             code, _ = stage.watchers.run(scene.order())
             assert code == 0
-            scene.assert_one_incident_and_one_alert(tables, f"killed at call {number}")
-        if ended:
-            break
+            scene.assert_one_incident_and_one_alert(set(sweep.tables), f"killed at call {number}")
     print(f"killed at {killed} calls")  # noqa: T201 - a proof
     assert killed > 20
+
+
+def test_watchers_that_race(stage: Stage, endpoint: EmbeddedEndpoint) -> None:
+    """Two processes on one queue that hands each message out to both: one incident and one alert for each session."""
+    sessions = {f"user-{number}": [f"{name}-{number}" for name in TABLES] for number in range(ROUNDS)}
+    bodies = [delete_table(name, **by(who)) for who, names in sessions.items() for name in names]
+    # Nothing is invisible: whoever asks is given what is not deleted yet.
+    scene = stage.scene(bodies, visibility=0)
+    order = replace(scene.order(), settings={**scene.settings, **PATIENT})
+    with watchers(endpoint.url) as other:
+        threads = [
+            threading.Thread(target=lambda one=one: ends.append(one.run(order)[0]))
+            for one in (stage.watchers, other)
+        ]
+        ends: list[int] = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert ends == [0, 0]
+    assert stage.watchers.run(scene.order())[0] == 0
+    leads = [one for one in scene.incidents() if not one.part_of]
+    told = {
+        name for one in leads for name in (one.subject.name, *(each.subject.name for each in one.members))
+    }
+    assert told == {name for names in sessions.values() for name in names}
+    assert len(leads) == len(scene.slack.visible(scene.name)) == ROUNDS
+    assert not any(one.unsent for one in scene.incidents())
+    assert scene.left() == 0
