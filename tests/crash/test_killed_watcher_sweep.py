@@ -21,9 +21,9 @@ from recovery.testing.embedded_aws import REGION
 from recovery.vault.s3 import S3Vault
 from tests.cli.running import ROOT
 from tests.crash.one_watcher import Order
-from tests.watcher.watching import NOON, by, delete_table
-from watcher.incident_store import IncidentStore
-from watcher.incidents import AlertState, Incident
+from tests.watcher.watching import delete_table
+from watcher.incidents.incident import AlertState, Incident
+from watcher.incidents.incident_store import IncidentStore
 from watcher.testing.slack import TOKEN, SlackStandIn
 
 if TYPE_CHECKING:
