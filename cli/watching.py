@@ -25,12 +25,13 @@ from watcher.alerts.digest import DigestPolicy, Digests
 from watcher.alerts.escalation import policy_of
 from watcher.alerts.open_incidents import OpenIncidents
 from watcher.alerts.outbox import Outbox
-from watcher.alerts.routing import Routing, router_of
+from watcher.alerts.routing import router_of
 from watcher.facts.enrichment import VaultFacts
 from watcher.facts.live_tables import AwsTables
 from watcher.health.heartbeat import Heart, new_watcher_id
 from watcher.health.metrics_emf import EmfMetrics, Metric, NoMetrics
 from watcher.incidents.causes import Causes
+from watcher.incidents.owing import Routing
 from watcher.pipeline import Pipeline, TakenElsewhere
 from watcher.watch import Chore, Watcher
 

@@ -19,10 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.clock import compact
 from rules.verdicts import Severity, VerdictKind
-from watcher.alerts.routing import Routing
 from watcher.incidents.correlation import MOST_MEMBERS, member_of, with_members
 from watcher.incidents.incident import Incident, IncidentState, Person, Subject, UtcTime, slug
-from watcher.incidents.owing import owed_first
+from watcher.incidents.owing import Routing, owed_first
 from watcher.stored_state import StoredState
 
 if TYPE_CHECKING:

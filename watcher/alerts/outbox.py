@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 from recovery.errors import DamagedObjectError
 from rules.errors import SafetyNetError
 from watcher.alerts.notifier import TAKEOVER_SECONDS, Notice
-from watcher.alerts.routing import Routing
 from watcher.incidents.incident import AlertState, NoticeKind, OutboxEntry
+from watcher.incidents.owing import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rules.actions import Weight
 from watcher.alerts.slack_message import clean
+from watcher.incidents.owing import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,19 +45,6 @@ class Route:
     severity: Severity | None = None
     verdicts: tuple[VerdictKind, ...] = ()
     goes_on: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Who is told, each with the reason, and why of everything that was asked: one sentence for each route."""
-
-    told: Mapping[str, str]
-    reasons: tuple[str, ...]
-
-    @property
-    def notifiers(self) -> tuple[str, ...]:
-        """Who is told, each once."""
-        return tuple(self.told)
 
 
 def routed(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rules.events import ChangeEvent
-    from watcher.alerts.routing import Routing
     from watcher.incidents.incident import Incident
+    from watcher.incidents.owing import Routing
 
     # Who is told of an incident as it is, and why.
     Router = Callable[[Incident], Routing]

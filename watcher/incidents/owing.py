@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watcher.incidents.incident import NoticeKind, OutboxEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from watcher.alerts.routing import Routing
     from watcher.incidents.incident import Incident
 
 MOST_REASONS = 50
 FIRST_WORDS = frozenset({NoticeKind.OPENED, NoticeKind.ESCALATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who is told, each with the reason, and why of everything that was asked: one sentence for each route."""
+
+    told: Mapping[str, str]
+    reasons: tuple[str, ...]
+
+    @property
+    def notifiers(self) -> tuple[str, ...]:
+        """Who is told, each once."""
+        return tuple(self.told)
 
 
 def owed(
