@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from bisect import bisect_left, insort
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -66,13 +67,14 @@ class IntentLedger:
         self._clock = clock
         self._seen: dict[str, str] = {}
         self._entries: dict[str, LedgerEntry | None] = {}
+        self._ordered: list[tuple[datetime, str, LedgerEntry]] = []
         self._lock = threading.Lock()
-        self._listed: tuple[datetime, datetime] | None = None  # when, and from which time on
+        self._listed: tuple[datetime, datetime] | None = None  # until when, and from which time on
 
     def note(self, incident: Incident) -> None:
         """An incident that this process has just stored."""
         with self._lock:
-            self._entries[self._incidents.key(incident.id)] = _entry(incident)
+            self._put(self._incidents.key(incident.id), _entry(incident))
 
     def since(self, time: datetime) -> list[LedgerEntry]:
         """The changes from then on, oldest first. One incident is one change; attempts that failed are none.
@@ -81,27 +83,42 @@ class IntentLedger:
         """
         with self._lock:
             self._read(time)
-            found = [
-                entry for entry in self._entries.values() if entry is not None and entry.change.time >= time
-            ]
-        found.sort(key=lambda entry: (entry.change.time, entry.incident_id))
+            found = [entry for _, _, entry in self._ordered[bisect_left(self._ordered, (time, "")) :]]
         deletions = _stack_deletions(found)
-        return [replace(entry, change=_with_its_stack(entry.change, deletions)) for entry in found]
+        if not any(deletion.intents for deletion in deletions):
+            return found
+        return [
+            replace(entry, change=_with_its_stack(entry.change, deletions))
+            if entry.change.by_cloudformation and entry.change.origin_stack
+            else entry
+            for entry in found
+        ]
+
+    def _put(self, key: str, entry: LedgerEntry | None) -> None:
+        """Keep an entry, in its place by time: in a burst there are thousands, and each event asks for them."""
+        old = self._entries.get(key)
+        self._entries[key] = entry
+        if old is not None:
+            del self._ordered[bisect_left(self._ordered, (old.change.time, old.incident_id))]
+        if entry is not None:
+            insort(self._ordered, (entry.change.time, entry.incident_id, entry), key=lambda one: one[:2])
 
     def _read(self, time: datetime) -> None:
         now = self._clock() if self._clock is not None else None
         if now is not None and self._listed is not None:
-            listed_at, since = self._listed
-            if now - listed_at < LISTED_FOR and since <= time:
+            listed_until, since = self._listed
+            if now < listed_until and since <= time:
                 return
         for key, incident in self._incidents.changed(self._seen, since=time):
             if isinstance(incident, DamagedObjectError):
                 log.warning("passed over: %s", incident)
-                self._entries[key] = None
+                self._put(key, None)
             else:
-                self._entries[key] = _entry(incident)
-        if now is not None:
-            self._listed = (now, time)
+                self._put(key, _entry(incident))
+        if now is not None and self._clock is not None:
+            # With thousands of incidents a listing takes its time: a tenth of it all, at most.
+            took = self._clock() - now
+            self._listed = (now + max(LISTED_FOR, 10 * took), time)
             self._forget(now)
 
     def _forget(self, now: datetime) -> None:
@@ -112,6 +129,7 @@ class IntentLedger:
             if entry is not None and now - entry.change.time > REMEMBERED_FOR
         ]
         for key in old:
+            self._put(key, None)
             del self._entries[key]
             self._seen.pop(key, None)
 
