@@ -147,7 +147,7 @@ def _one(net: Net, backups: Backups, name: str) -> RunReport:
 def _alerted(net: Net, done: BackupReport) -> list[Failure]:
     """Open an incident for each finding; returns what of it failed."""
     # Rare, and with it comes all that an incident is made of.
-    from watcher.findings import open_finding
+    from watcher.incidents.findings import open_finding
 
     failed = []
     for finding in done.manifest.findings:

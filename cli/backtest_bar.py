@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from watcher.archives import Piece
+    from watcher.archives.archive import Piece
 
 
 class ReplayBar:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.rendering import SEVERITY_STYLES
 from cli.wording import counted, size
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence

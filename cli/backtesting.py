@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rules.backtest import Period, PieceResult
     from rules.net import NetParts
-    from watcher.archives import Archive, Piece, Stored
+    from watcher.archives.archive import Archive, Piece, Stored
 
     Look = Callable[[str, Stored, NetParts], PieceResult]
 

@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from recovery.restores.restore import Recovery
     from recovery.vault.vault import Vault
     from rules.rulefile import LoadedRules
-    from watcher.archive_s3 import TrailFilter
-    from watcher.archives import Archive
-    from watcher.athena_query import AthenaTable
-    from watcher.incident_store import IncidentStore
-    from watcher.notifiers import Notifier
-    from watcher.outbox import Outbox
+    from watcher.alerts.notifier import Notifier
+    from watcher.alerts.outbox import Outbox
+    from watcher.archives.archive import Archive
+    from watcher.archives.archive_s3 import TrailFilter
+    from watcher.archives.athena_query import AthenaTable
+    from watcher.incidents.incident_store import IncidentStore
     from watcher.watch_settings import SourceName
 
 
@@ -124,7 +124,7 @@ class Net:
     @cached_property
     def incidents(self) -> IncidentStore:
         """The incidents."""
-        from watcher.incident_store import IncidentStore
+        from watcher.incidents.incident_store import IncidentStore
 
         return IncidentStore(self.vault)
 
@@ -214,17 +214,17 @@ class Net:
         if location.startswith("lookup:"):
             if location != "lookup:":
                 raise UsageError(f"not an archive: {location}", hint="Write lookup: and pass --region.")
-            from watcher.archive_lookup import LookupArchive
+            from watcher.archives.archive_lookup import LookupArchive
 
             return LookupArchive(
                 self.aws.cloudtrail(), self.aws.region, wanted.period, self.clock, self.sleep
             )
-        from watcher.archive_s3 import S3Archive
+        from watcher.archives.archive_s3 import S3Archive
 
         trail = S3Archive(self.aws.s3(), location, wanted, self.sleep)
         if table is None:
             return trail
-        from watcher.archive_athena import AthenaArchive
+        from watcher.archives.archive_athena import AthenaArchive
 
         return AthenaArchive(self.aws.athena(), trail, table, wanted, self.sleep, net_parts_of(self.settings))
 
@@ -279,7 +279,7 @@ def archives_of(
     region: str = "",
 ) -> list[Archive]:
     """The archives that were named; AWS is set up only if one of them is there. Raises as ``build``."""
-    from watcher.archive_files import FileArchive
+    from watcher.archives.archive_files import FileArchive
 
     local = [not location.startswith(("s3://", "lookup:")) for location in locations]
     if table is not None and not all(location.startswith("s3://") for location in locations):

@@ -10,13 +10,13 @@ from recovery.intents import ALWAYS_ALERTING, OPERATIONS, Declaration
 from rules.actors import ActorKind
 from rules.drafting.draft import DraftOptions, draft_rule
 from rules.errors import UsageError
-from watcher.evidence import evidence
+from watcher.facts.evidence import evidence
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from rules.net import NetParts
-    from watcher.incidents import Incident, Person
+    from watcher.incidents.incident import Incident, Person
 
 _BY_HAND = "Declare it by hand: see `safetynet intent declare --help`."
 

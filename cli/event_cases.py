@@ -21,9 +21,9 @@ from rules.facts import unlooked_facts
 from rules.records import recorded_time
 from rules.screen import may_be_watched, records_in
 from rules.yaml_source import FileFaultsError, did_you_mean, load_yaml
-from watcher.archive_files import FileArchive
-from watcher.archives import ArchiveError, inflated
-from watcher.evidence import evidence
+from watcher.archives.archive import ArchiveError, inflated
+from watcher.archives.archive_files import FileArchive
+from watcher.facts.evidence import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rules.events import ChangeEvent
     from rules.facts import Facts
     from rules.net import NetParts
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 STDIN = "-"
 MOST_BYTES = 1 << 26

@@ -13,7 +13,7 @@ from cli.wording import moment
 from rules.explain import Standing
 from rules.facts import NOT_LOOKED_UP
 from rules.verdicts import RuleState
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rules.explain import ConditionSeen, ExplainedRule, Explanation
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 _STYLES = {Standing.DECIDES: "bold", Standing.NOTED: "yellow", Standing.NEAR: "dim", Standing.FAR: "dim"}
 _LABEL_WIDTH = 10

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from cli.rendering import SEVERITY_STYLES, Trimmed, facts_grid, plain_table
 from cli.wording import counted, duration, moment, size
-from watcher.blast_radius import blast_radius
-from watcher.incident_words import headline
-from watcher.incidents import IncidentState
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
+from watcher.incidents.blast_radius import blast_radius
+from watcher.incidents.incident import IncidentState
+from watcher.incidents.incident_words import headline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cli.incident_timeline import Told
-    from watcher.blast_radius import BlastRadius
-    from watcher.incidents import Incident, Member
+    from watcher.incidents.blast_radius import BlastRadius
+    from watcher.incidents.incident import Incident, Member
 
 SHOWN_MEMBERS = 50
 _RECOVERABLE = frozenset({IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.RECOVERING})

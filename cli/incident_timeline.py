@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from recovery.threads import side_by_side
 from rules.errors import SafetyNetError
-from watcher.incidents import AlertState
+from watcher.incidents.incident import AlertState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
     from threading import Event
 
-    from watcher.incident_store import IncidentStore
-    from watcher.incidents import Incident, OutboxEntry
+    from watcher.incidents.incident import Incident, OutboxEntry
+    from watcher.incidents.incident_store import IncidentStore
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from cli.rendering import facts_grid
 from cli.wording import moment
 from rules.intents import IntentState
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from recovery.errors import DamagedObjectError
     from rules.intents import Intent
-    from watcher.intent_usage import IntentUsage, UsedFor
+    from watcher.facts.intent_usage import IntentUsage, UsedFor
 
 STATE_STYLES = {
     IntentState.PLANNED: "cyan",

@@ -20,7 +20,7 @@ from cli.logs import set_up_logs
 from cli.watching import without_source
 from recovery.clock import utc_now
 from rules.errors import SafetyNetError, UsageError
-from watcher.lambda_events import LambdaEvents
+from watcher.sources.lambda_events import LambdaEvents
 from watcher.stored_secret import read_secret
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cli.composition import Net
     from recovery.clock import Clock
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 log = logging.getLogger(__name__)
 

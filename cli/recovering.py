@@ -24,8 +24,8 @@ from rules.errors import (
     UnsafeError,
     UsageError,
 )
-from watcher.incidents import IncidentState
-from watcher.recovery_notes import NotedProgress, RecoveryNotes
+from watcher.incidents.incident import IncidentState
+from watcher.incidents.recovery_notes import NotedProgress, RecoveryNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from recovery.restores.several import Outcome
     from recovery.stacks.plans import StackPlan
     from recovery.stacks.recreating import StackReport
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 INCIDENT_ID = re.compile(r"^\d{8}T\d{6}Z-")
 SETTLED = (IncidentState.RECOVERED, IncidentState.DISMISSED, IncidentState.QUIET)

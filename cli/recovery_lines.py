@@ -15,7 +15,7 @@ from recovery.restores.engine import RestoreEngineName
 from recovery.restores.planner import ASK_FOR_BULK_BYTES
 from recovery.restores.points import PointKind
 from recovery.restores.several import NotRecovered
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

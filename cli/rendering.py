@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rules.errors import UsageError
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from recovery.repairs.differences import Kind
 from recovery.repairs.key_file import DIFFERENCE, SUMMARY
 from recovery.repairs.table_key import same_item
 from recovery.repairs.where import plain_value
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

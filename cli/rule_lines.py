@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rules.lint.findings import Finding, Level
 from rules.mutation import GONE
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -19,8 +19,8 @@ from rules.errors import UsageError
 from rules.net import ANY_NET
 from rules.windows import parse_duration
 from rules.yaml_source import Fault, FileFaultsError, YamlSource, load_yaml
-from watcher.alert_settings import SLACK, AlertSettings, SlackNotifierSettings
-from watcher.notifiers import TAKEOVER_SECONDS
+from watcher.alerts.alert_settings import SLACK, AlertSettings, SlackNotifierSettings
+from watcher.alerts.notifier import TAKEOVER_SECONDS
 from watcher.watch_settings import WatchSettings
 
 DEFAULT_FILE = Path("safetynet.yaml")

@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.wording import counted, moment
-from watcher.health import CheckState
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
+from watcher.health.health import CheckState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from watcher.health import Health, Observed
+    from watcher.health.health import Health, Observed
 
 _STYLES = {
     CheckState.OK: "green",

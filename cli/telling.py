@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from watcher.incidents import Incident
-    from watcher.outbox import Outbox
+    from watcher.alerts.outbox import Outbox
+    from watcher.incidents.incident import Incident
 
 log = logging.getLogger(__name__)
 

@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING, Any
 from cli.composition import net_parts_of
 from recovery.backups.catalog import Catalog
 from rules.errors import UnavailableError, UsageError
-from watcher.alert_settings import (
+from watcher.alerts.alert_settings import (
     PagerDutySettings,
     SlackNotifierSettings,
     SlackWebhookSettings,
     SnsSettings,
 )
-from watcher.causes import Causes
-from watcher.digest import DigestPolicy, Digests
-from watcher.enrichment import VaultFacts
-from watcher.escalation import policy_of
-from watcher.heartbeat import Heart, new_watcher_id
-from watcher.live_tables import AwsTables
-from watcher.metrics_emf import EmfMetrics, Metric, NoMetrics
-from watcher.open_incidents import OpenIncidents
-from watcher.outbox import Outbox
+from watcher.alerts.digest import DigestPolicy, Digests
+from watcher.alerts.escalation import policy_of
+from watcher.alerts.open_incidents import OpenIncidents
+from watcher.alerts.outbox import Outbox
+from watcher.alerts.routing import router_of
+from watcher.facts.enrichment import VaultFacts
+from watcher.facts.live_tables import AwsTables
+from watcher.health.heartbeat import Heart, new_watcher_id
+from watcher.health.metrics_emf import EmfMetrics, Metric, NoMetrics
+from watcher.incidents.causes import Causes
+from watcher.incidents.owing import Routing
 from watcher.pipeline import Pipeline, TakenElsewhere
-from watcher.routing import Routing, router_of
 from watcher.watch import Chore, Watcher
 
 if TYPE_CHECKING:
@@ -40,19 +41,19 @@ if TYPE_CHECKING:
 
     from cli.composition import Net
     from rules.backtest import Period
-    from watcher.alert_settings import NotifierSettings
-    from watcher.archives import Archive
-    from watcher.canary import Canaries
-    from watcher.correlation import Router
-    from watcher.dead_man import DeadMan
-    from watcher.incidents import Incident
-    from watcher.learning import Learning
-    from watcher.metrics_emf import Metrics
-    from watcher.notifiers import Notifier
-    from watcher.region_watch import RegionWatch
-    from watcher.rounds import Rounds
-    from watcher.slack_app import SlackApp
-    from watcher.sources import EventSource
+    from watcher.alerts.alert_settings import NotifierSettings
+    from watcher.alerts.notifier import Notifier
+    from watcher.alerts.slack_app import SlackApp
+    from watcher.archives.archive import Archive
+    from watcher.availability.region_watch import RegionWatch
+    from watcher.facts.learning import Learning
+    from watcher.health.canary import Canaries
+    from watcher.health.dead_man import DeadMan
+    from watcher.health.metrics_emf import Metrics
+    from watcher.health.rounds import Rounds
+    from watcher.incidents.correlation import Router
+    from watcher.incidents.incident import Incident
+    from watcher.sources.source import EventSource
     from watcher.watch_settings import SourceName
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def notifiers_of(net: Net) -> Iterator[Notifier]:
 def _notifier(net: Net, name: str, settings: NotifierSettings) -> Notifier:
     """What only one kind of notifier needs is imported for that one."""
     if isinstance(settings, SlackNotifierSettings):
-        from watcher.notifier_slack import SlackNotifier
+        from watcher.alerts.notifier_slack import SlackNotifier
 
         token = settings.token.get_secret_value()
         return SlackNotifier(
@@ -161,22 +162,22 @@ def _notifier(net: Net, name: str, settings: NotifierSettings) -> Notifier:
             sleep=net.sleep,
         )
     if isinstance(settings, SlackWebhookSettings):
-        from watcher.notifier_slack_webhook import SlackWebhookNotifier
+        from watcher.alerts.notifier_slack_webhook import SlackWebhookNotifier
 
         return SlackWebhookNotifier(settings.url.get_secret_value(), name=name, sleep=net.sleep)
     if isinstance(settings, SnsSettings):
-        from watcher.addresses import topic_region
-        from watcher.notifier_sns import SnsNotifier
+        from watcher.alerts.addresses import topic_region
+        from watcher.alerts.notifier_sns import SnsNotifier
 
         region = topic_region(settings.topic_arn)
         aws = net.aws if region == net.aws.region else net.aws.elsewhere("", region)
         return SnsNotifier(aws.service("sns"), settings.topic_arn, name=name, short=settings.short)
     if isinstance(settings, PagerDutySettings):
-        from watcher.notifier_pagerduty import PagerDutyNotifier
+        from watcher.alerts.notifier_pagerduty import PagerDutyNotifier
 
         key = settings.routing_key.get_secret_value()
         return PagerDutyNotifier(key, settings.api_url, name=name, sleep=net.sleep)
-    from watcher.notifier_webhook import WebhookNotifier
+    from watcher.alerts.notifier_webhook import WebhookNotifier
 
     return WebhookNotifier(
         settings.url.get_secret_value(),
@@ -278,7 +279,7 @@ def pipeline_of(net: Net, canaries: Canaries | None, regions: RegionWatch | None
 
 
 def _canary(canaries: Canaries | None, body: bytes) -> TakenElsewhere | None:
-    from watcher.canary import is_canary
+    from watcher.health.canary import is_canary
 
     canary = is_canary(body)
     if canary is None:
@@ -289,7 +290,7 @@ def _canary(canaries: Canaries | None, body: bytes) -> TakenElsewhere | None:
 
 
 def _health(regions: RegionWatch | None, body: bytes) -> TakenElsewhere | None:
-    from watcher.health_events import health_event
+    from watcher.availability.health_events import health_event
 
     event = health_event(body)
     if event is None:
@@ -299,14 +300,14 @@ def _health(regions: RegionWatch | None, body: bytes) -> TakenElsewhere | None:
 
 def _source(net: Net, name: SourceName) -> EventSource:
     """One source. Raises UsageError for one that is not set."""
-    from watcher.dead_letters import DeadLetters
-    from watcher.positions import Positions
-    from watcher.source_sqs import SqsSource
+    from watcher.sources.dead_letters import DeadLetters
+    from watcher.sources.positions import Positions
+    from watcher.sources.source_sqs import SqsSource
 
     settings = net.settings.watch
     positions, dead_letters = Positions(net.vault, net.clock), DeadLetters(net.vault)
     if name == "cloudtrail":
-        from watcher.source_lookup import LookupSource
+        from watcher.sources.source_lookup import LookupSource
 
         return LookupSource(
             net.aws.cloudtrail(),
@@ -327,13 +328,13 @@ def _source(net: Net, name: SourceName) -> EventSource:
         raise UsageError("no queue is set", hint="Set `queue_url` in safetynet.yaml or SAFETYNET_QUEUE_URL.")
     queue: EventSource = SqsSource(net.aws.sqs(), url, net.poll_seconds, net.clock)
     if name == "trail" and settings.trail is not None:
-        from watcher.source_trail import TrailFiles, TrailSource
+        from watcher.sources.source_trail import TrailFiles, TrailSource
 
         queue = TrailSource(queue, TrailFiles(net.aws.s3(), settings.trail.buckets, sleep=net.sleep))
     if settings.catch_up == "off":
         return queue
-    from watcher.catching_up import CatchingUpSource
-    from watcher.source_lookup import earliest_lookup
+    from watcher.sources.catching_up import CatchingUpSource
+    from watcher.sources.source_lookup import earliest_lookup
 
     return CatchingUpSource(
         queue,
@@ -349,8 +350,8 @@ def _source(net: Net, name: SourceName) -> EventSource:
 
 def _past(net: Net, location: str, period: Period) -> Archive:
     """What was missed. What comes now is not to wait for it, so CloudTrail is asked once, and again after a while."""
-    from watcher.archive_lookup import LookupArchive
-    from watcher.archive_s3 import TrailFilter
+    from watcher.archives.archive_lookup import LookupArchive
+    from watcher.archives.archive_s3 import TrailFilter
 
     if location == "lookup:":
         return LookupArchive(net.aws.cloudtrail(), net.aws.region, period, net.clock, net.sleep, attempts=1)
@@ -362,10 +363,10 @@ def archive_source(
 ) -> EventSource:
     """What is archived of a range of days, as a source that ends. Raises as ``Net.archive``."""
     from rules.backtest import Period
-    from watcher.archive_files import FileArchive
-    from watcher.archive_s3 import TrailFilter
-    from watcher.dead_letters import DeadLetters
-    from watcher.source_archive import ArchiveSource
+    from watcher.archives.archive_files import FileArchive
+    from watcher.archives.archive_s3 import TrailFilter
+    from watcher.sources.dead_letters import DeadLetters
+    from watcher.sources.source_archive import ArchiveSource
 
     period = Period(start, end)
     archives: list[Archive] = [
@@ -381,8 +382,8 @@ def _learning(net: Net) -> Learning:
     """What looks at what only AWS can tell. The vault first: what is found there clears what could not be read before."""
     from recovery.restores.points_aws_backup import AwsBackupPoints
     from recovery.restores.points_backups import BackupPoints
-    from watcher.learning import Learning
-    from watcher.learnt_points import NewestInVault, PointsLook
+    from watcher.facts.learning import Learning
+    from watcher.facts.learnt_points import NewestInVault, PointsLook
 
     sources: list[Any] = [NewestInVault(net.catalog)]
     if net.replica is not None:
@@ -398,9 +399,9 @@ def _apps(net: Net) -> Iterator[SlackApp]:
         if not isinstance(settings, SlackNotifierSettings) or settings.app_token is None:
             continue
         from cli.deciding import rule_for
-        from watcher.slack_app import SlackApp
-        from watcher.slack_client import posting_client
-        from watcher.slack_press import Presses
+        from watcher.alerts.slack_app import SlackApp
+        from watcher.alerts.slack_client import posting_client
+        from watcher.alerts.slack_press import Presses
 
         client = posting_client(settings.token.get_secret_value(), settings.api_url, net.sleep)
         presses = Presses(
@@ -443,9 +444,9 @@ def _metrics(net: Net, watcher: str) -> Metrics:
 
 
 def _canaries(net: Net, watcher: str) -> Canaries | None:
-    from watcher.canary import Canaries
-    from watcher.canary_bus import BusCanarySender
-    from watcher.canary_queue import QueueCanarySender
+    from watcher.health.canary import Canaries
+    from watcher.health.canary_bus import BusCanarySender
+    from watcher.health.canary_queue import QueueCanarySender
 
     settings = net.settings.watch.canary
     if not settings.enabled or not net.settings.queue_url:
@@ -459,14 +460,14 @@ def _canaries(net: Net, watcher: str) -> Canaries | None:
 
 
 def _regions(net: Net) -> RegionWatch:
-    from watcher.availability import AvailabilityPolicy
-    from watcher.outages import Elsewhere, OutageIncidents
-    from watcher.probe_canary_item import CanaryItemProbe
-    from watcher.probe_describe_endpoints import DescribeEndpointsProbe
-    from watcher.probe_dns import DnsProbe
-    from watcher.probe_independent import IndependentProbe
-    from watcher.probes import RegionClients
-    from watcher.region_watch import RegionProbes, RegionWatch
+    from watcher.availability.availability import AvailabilityPolicy
+    from watcher.availability.outages import Elsewhere, OutageIncidents
+    from watcher.availability.probe import RegionClients
+    from watcher.availability.probe_canary_item import CanaryItemProbe
+    from watcher.availability.probe_describe_endpoints import DescribeEndpointsProbe
+    from watcher.availability.probe_dns import DnsProbe
+    from watcher.availability.probe_independent import IndependentProbe
+    from watcher.availability.region_watch import RegionProbes, RegionWatch
 
     settings, replica = net.settings.watch.probes, net.settings.backup.replica
     clients = RegionClients(net.aws)
@@ -489,10 +490,10 @@ def _regions(net: Net) -> RegionWatch:
 
 
 def _rounds(net: Net, canaries: Canaries | None, regions: RegionWatch, metrics: Metrics) -> Rounds:
-    from watcher.dead_man import PingedDeadMan
-    from watcher.health_reading import HealthReader
-    from watcher.queue_depth import queue_depths
-    from watcher.rounds import Rounds
+    from watcher.health.dead_man import PingedDeadMan
+    from watcher.health.health_reading import HealthReader
+    from watcher.health.rounds import Rounds
+    from watcher.sources.queue_depth import queue_depths
 
     url, queue_url = net.settings.watch.dead_man.url, net.settings.queue_url
     # Without a catalog: to list all backups every few minutes costs more than it tells.

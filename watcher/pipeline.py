@@ -19,10 +19,10 @@ from rules.events import parse_event_json
 from rules.net import ANY_NET
 from rules.screen import records_in
 from rules.verdicts import Severity, VerdictKind
-from watcher.causes import cause_keys
-from watcher.correlation import WATCHER, absorbed, member_of, recreated, with_members
-from watcher.evidence import kept_event
-from watcher.incidents import (
+from watcher.facts.evidence import kept_event
+from watcher.incidents.causes import cause_keys
+from watcher.incidents.correlation import WATCHER, absorbed, member_of, recreated, with_members
+from watcher.incidents.incident import (
     EventNote,
     Incident,
     IncidentState,
@@ -31,8 +31,8 @@ from watcher.incidents import (
     incident_id,
     unreadable_incident_id,
 )
+from watcher.incidents.owing import owed_first
 from watcher.log_context import about_event
-from watcher.outbox import owed_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from rules.net import NetParts
     from rules.rule_set import RuleSet
     from rules.verdicts import Verdict
-    from watcher.causes import Causes
-    from watcher.correlation import Router
-    from watcher.enrichment import FactsSource, Surroundings
-    from watcher.incident_store import IncidentStore
-    from watcher.incidents import Member
+    from watcher.facts.enrichment import FactsSource, Surroundings
+    from watcher.incidents.causes import Causes
+    from watcher.incidents.correlation import Router
+    from watcher.incidents.incident import Member
+    from watcher.incidents.incident_store import IncidentStore
 
 log = logging.getLogger(__name__)
 

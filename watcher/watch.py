@@ -19,18 +19,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rules.errors import AccessDeniedError, EventError, NotFoundError, SafetyNetError
+from watcher.alerts.senders import Senders
 from watcher.log_context import about_message
-from watcher.senders import Senders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from recovery.clock import Clock, Sleep
-    from watcher.incidents import Incident
-    from watcher.outbox import Outbox
+    from watcher.alerts.outbox import Outbox
+    from watcher.incidents.incident import Incident
     from watcher.pipeline import Pipeline
-    from watcher.sources import Delivery, EventSource
+    from watcher.sources.source import Delivery, EventSource
 
 log = logging.getLogger(__name__)
 

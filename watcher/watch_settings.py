@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from rules.windows import parse_duration
-from watcher.addresses import checked_url
-from watcher.source_settings import SourceSettings
+from watcher.alerts.addresses import checked_url
+from watcher.sources.source_settings import SourceSettings
 
 
 def _span(value: object) -> timedelta:

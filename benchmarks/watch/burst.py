@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from benchmarks.watch.watching import watching
 from benchmarks.watch.world import CHANNEL, World
 from tests.watcher.bursts import burst
-from watcher.digest import DIGEST
-from watcher.incidents import NoticeKind
+from watcher.alerts.digest import DIGEST
+from watcher.incidents.incident import NoticeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.backup.report import Report
     from benchmarks.watch.watching import Watching
     from tests.watcher.bursts import Burst
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
     from watcher.testing.slack import PostedMessage
 
 BAD_SECONDS = 60

@@ -22,8 +22,8 @@ from benchmarks.backup.replay_bucket import Bucket, Reply
 from recovery.aws import Aws, AwsSettings
 from recovery.testing.embedded_aws import EXAMPLE_KEYS, REGION
 from recovery.vault.s3 import S3Vault
-from watcher.incident_store import IncidentStore
-from watcher.incidents import Incident
+from watcher.incidents.incident import Incident
+from watcher.incidents.incident_store import IncidentStore
 from watcher.testing.slack import TOKEN, Fault, SlackStandIn
 from watcher.testing.slack_http import Answer
 

@@ -14,10 +14,10 @@ from cli.rendering import print_json, stderr, stdout
 from recovery.errors import DamagedObjectError
 from rules.errors import SafetyNetError, UsageError
 from rules.windows import parse_duration
-from watcher.incident_life import acknowledge, dismissed
-from watcher.incident_life import dismiss as dismiss_incident
-from watcher.incident_names import find_incident
-from watcher.incidents import Incident
+from watcher.incidents.incident import Incident
+from watcher.incidents.incident_life import acknowledge, dismissed
+from watcher.incidents.incident_life import dismiss as dismiss_incident
+from watcher.incidents.incident_names import find_incident
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 

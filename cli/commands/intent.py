@@ -16,8 +16,8 @@ from recovery.intents import ALWAYS_ALERTING, Declaration
 from rules.errors import UsageError
 from rules.intents import IntentState
 from rules.windows import parse_duration
-from watcher.intent_ledger import IntentLedger
-from watcher.intent_usage import usage_of
+from watcher.facts.intent_ledger import IntentLedger
+from watcher.facts.intent_usage import usage_of
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 

@@ -8,12 +8,12 @@ import typer
 
 from cli.composition import build
 from cli.options import Config, Json, Profile, Region
-from watcher.health import UnhealthyError, health_of
-from watcher.health_reading import HealthReader
+from watcher.health.health import UnhealthyError, health_of
+from watcher.health.health_reading import HealthReader
 
 if TYPE_CHECKING:
     from cli.composition import Net
-    from watcher.queue_depth import QueueDepths
+    from watcher.sources.queue_depth import QueueDepths
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -63,6 +63,6 @@ def reader_of(net: Net) -> HealthReader:
 
 
 def _depths(net: Net) -> QueueDepths:
-    from watcher.queue_depth import queue_depths
+    from watcher.sources.queue_depth import queue_depths
 
     return queue_depths(net.aws.sqs(), net.settings.queue_url, net.clock, net.aws.reader("cloudwatch"))

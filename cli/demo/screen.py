@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.progress_bars import ProgressBars
 from cli.recovery_lines import plan_lines, report_lines
-from watcher.slack_text import SlackMessage, plain_text
+from watcher.alerts.slack_text import SlackMessage, plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,7 +19,7 @@ from recovery.staging import MARKER_TAG, MARKER_VALUE, apply_staging
 from recovery.testing.equality import definition, different_items, items
 from rules.errors import SafetyNetError
 from rules.verdicts import VerdictKind
-from watcher.incidents import IncidentState
+from watcher.incidents.incident import IncidentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cli.recovering import Confirm
     from recovery.restores.restore import RecoveryReport
     from recovery.testing.embedded_aws import EmbeddedEndpoint
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
     from watcher.testing.slack import SlackStandIn
 
 PATIENCE_SECONDS = 20

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cli.deployment.references import ANY_OF_AWS, TEST_SOURCE, given, ref, sub
 from rules.net import COMING_AND_GOING
 from rules.watched import watched_event_pattern
-from watcher import canary
+from watcher.health import canary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

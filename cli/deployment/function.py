@@ -6,10 +6,10 @@ from typing import Any
 
 from cli.deployment.queues import FUNCTION_TIMEOUT_SECONDS
 from cli.deployment.references import arn, given, has, named, ref, sub, when
-from watcher import canary
-from watcher.causes import CAUSES
-from watcher.heartbeat import HEARTBEATS
-from watcher.incident_store import INCIDENTS
+from watcher.health import canary
+from watcher.health.heartbeat import HEARTBEATS
+from watcher.incidents.causes import CAUSES
+from watcher.incidents.incident_store import INCIDENTS
 
 HANDLER = "cli.lambda_entry.handler"
 # Lambda gives CPU by memory, and a cold start has much to import.

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from watcher.archives import Piece, StoredBytes
+from watcher.archives.archive import Piece, StoredBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from threading import Event
 
-    from watcher.archives import Stored
+    from watcher.archives.archive import Stored
 
 
 @dataclass(frozen=True, slots=True)

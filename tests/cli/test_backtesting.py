@@ -12,12 +12,12 @@ from recovery.errors import CredentialsError
 from rules.errors import AccessDeniedError, SafetyNetError, UnavailableError
 from tests.cli.archived import Deadly, Pieces, Told, broken, piece
 from tests.rules.backtesting import deletion, description, trail_file
-from watcher.archives import Piece
+from watcher.archives.archive import Piece
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from watcher.archives import Stored
+    from watcher.archives.archive import Stored
 
 MANY = 3 * FEW_PIECES
 

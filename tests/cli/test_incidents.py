@@ -16,9 +16,9 @@ from tests.cli.conftest import CHANNEL
 from tests.watcher.alerting import an_entry, an_event, an_incident
 from tests.watcher.telling import a_lead, a_member, a_point
 from tests.watcher.watching import delete_table
-from watcher.evidence import kept_event
-from watcher.incident_store import IncidentStore
-from watcher.incidents import AlertState, Incident, IncidentState, Person, Subject, incident_id
+from watcher.facts.evidence import kept_event
+from watcher.incidents.incident import AlertState, Incident, IncidentState, Person, Subject, incident_id
+from watcher.incidents.incident_store import IncidentStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from cli.intent_lines import damaged_lines, declared_lines, intent_lines, intent
 from cli.settings import IntentSettings
 from recovery.errors import DamagedObjectError
 from rules.intents import Intent, IntentState
-from watcher.intent_usage import IntentUsage, UsedFor
+from watcher.facts.intent_usage import IntentUsage, UsedFor
 
 if TYPE_CHECKING:
     from pathlib import Path

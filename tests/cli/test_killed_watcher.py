@@ -15,8 +15,8 @@ from recovery.vault.s3 import S3Vault
 from rules.watched import watched_event_pattern
 from tests.cli.running import Shell, shell_for
 from tests.watcher.watching import delete_table
-from watcher.incident_store import IncidentStore
-from watcher.incidents import Incident
+from watcher.incidents.incident import Incident
+from watcher.incidents.incident_store import IncidentStore
 from watcher.testing.slack import TOKEN, Fault, SlackStandIn
 
 if TYPE_CHECKING:

@@ -22,14 +22,14 @@ from cli.lambda_entry import (
 from recovery.testing.embedded_aws import EXAMPLE_KEYS, REGION
 from rules.errors import EventError, NotFoundError, UnavailableError, UsageError
 from tests.watcher.watching import Clockwork, delete_table
-from watcher.lambda_events import LambdaEvents
+from watcher.sources.lambda_events import LambdaEvents
 from watcher.testing.slack import TOKEN, SlackStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recovery.testing.embedded_aws import EmbeddedEndpoint
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-a1b2c3"
 CHANNEL = "C0ALERTS"

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.running import Outcome, QuickShell, Shell
 from tests.rules.judging import document, record
 from tests.watcher.watching import delete_table
-from watcher.incidents import EventNote
+from watcher.incidents.incident import EventNote
 
 if TYPE_CHECKING:
     from pathlib import Path

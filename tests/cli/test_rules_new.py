@@ -11,7 +11,7 @@ from rules.yaml_source import load_yaml
 from tests.cli.running import QuickShell, Shell
 from tests.rules.judging import document
 from tests.watcher.watching import delete_table
-from watcher.incidents import EventNote
+from watcher.incidents.incident import EventNote
 
 if TYPE_CHECKING:
     from pathlib import Path

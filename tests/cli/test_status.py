@@ -15,12 +15,12 @@ from cli.rendering import Trimmed
 from cli.status_lines import status_document, status_line, status_table
 from recovery.clock import utc_now
 from recovery.vault.s3 import S3Vault
-from tests.watcher.test_health import WELL, alert, canary, depths
+from tests.watcher.health.test_health import WELL, alert, canary, depths
 from tests.watcher.watching import NOON
-from watcher.canary import Canaries, is_canary
-from watcher.canary_queue import QueueCanarySender
-from watcher.health import Check, CheckState, Health, IncidentsNow, Observed, health_of
-from watcher.heartbeat import Heart
+from watcher.health.canary import Canaries, is_canary
+from watcher.health.canary_queue import QueueCanarySender
+from watcher.health.health import Check, CheckState, Health, IncidentsNow, Observed, health_of
+from watcher.health.heartbeat import Heart
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,16 +12,16 @@ from cli.telling import Teller
 from recovery.testing.memory_vault import MemoryVault
 from rules.errors import UnavailableError, UsageError
 from tests.watcher.watching import Clockwork, Parts, delete_table
-from watcher.incidents import AlertState, NoticeKind
-from watcher.recovery_notes import RecoveryNotes
+from watcher.incidents.incident import AlertState, NoticeKind
+from watcher.incidents.recovery_notes import RecoveryNotes
 from watcher.testing.memory_source import MemorySource
 from watcher.testing.recording_notifier import RecordingNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from watcher.incidents import Incident
-    from watcher.notifiers import Notice
+    from watcher.alerts.notifier import Notice
+    from watcher.incidents.incident import Incident
 
 WHO = "anna"
 LONG = 20  # seconds, after which a test that hangs fails

@@ -25,8 +25,8 @@ from recovery.aws import Aws, AwsSettings
 from recovery.testing.embedded_aws import EXAMPLE_KEYS, LOOPBACK, REGION
 from recovery.vault.s3 import S3Vault
 from tests.watcher.watching import by, delete_table
-from watcher.incident_store import IncidentStore
-from watcher.incidents import Incident
+from watcher.incidents.incident import Incident
+from watcher.incidents.incident_store import IncidentStore
 from watcher.testing.slack import TOKEN, SlackStandIn
 
 if TYPE_CHECKING:

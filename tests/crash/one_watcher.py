@@ -28,7 +28,7 @@ from rules.rulefile import load_rules
 
 if TYPE_CHECKING:
     from recovery.aws import Aws
-    from watcher.incidents import Incident
+    from watcher.incidents.incident import Incident
 
 LONGEST_SLEEP = 0.02
 

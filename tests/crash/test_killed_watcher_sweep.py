@@ -22,8 +22,8 @@ from recovery.vault.s3 import S3Vault
 from tests.cli.running import ROOT
 from tests.crash.one_watcher import Order
 from tests.watcher.watching import by, delete_table
-from watcher.incident_store import IncidentStore
-from watcher.incidents import AlertState, Incident
+from watcher.incidents.incident import AlertState, Incident
+from watcher.incidents.incident_store import IncidentStore
 from watcher.testing.slack import TOKEN, SlackStandIn
 
 if TYPE_CHECKING:

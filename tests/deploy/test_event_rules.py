@@ -17,7 +17,7 @@ from rules.watched import STATUS_CHANGES, WATCHED_ACTIONS, watched_event_pattern
 from tests.cli.running import ROOT
 from tests.deploy.deployed import PREFIX, VAULT, passes
 from tests.watcher.watching import NOON
-from watcher.canary import Canary
+from watcher.health.canary import Canary
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ from tests.engines.account import (
 from tests.engines.edge_items import some
 from tests.engines.engine import key
 from tests.watcher.watching import delete_table
-from watcher.canary import CANARY
+from watcher.health.canary import CANARY
 from watcher.testing.slack import Fault
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 
 from rules.actions import Weight
 from rules.verdicts import Severity, VerdictKind
-from watcher.incidents import (
+from watcher.alerts.notifier import Notice
+from watcher.incidents.incident import (
     EventNote,
     Incident,
     IncidentState,
@@ -17,7 +18,6 @@ from watcher.incidents import (
     RecoveryPoint,
     Subject,
 )
-from watcher.notifiers import Notice
 
 NIGHT = datetime(2026, 11, 23, 3, 12, 7, tzinfo=UTC)
 INCIDENT_ID = "20261123T031207Z-orders-1a2b3c4d"

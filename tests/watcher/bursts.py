@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.watcher.watching import by, delete_stack, delete_table
-from watcher.sources import Delivery
+from watcher.sources.source import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

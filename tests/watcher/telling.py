@@ -8,7 +8,7 @@ from typing import Any
 from rules.actions import Weight
 from rules.verdicts import Severity, VerdictKind
 from tests.watcher.alerting import NIGHT, an_event, an_incident
-from watcher.incidents import Incident, Member, RecoveryPoint, Subject
+from watcher.incidents.incident import Incident, Member, RecoveryPoint, Subject
 
 # What happened -> (title, weight, type of what it happened to).
 KINDS = {

@@ -13,7 +13,7 @@ from recovery.intents import Declaration
 from rules.errors import EventError, UnavailableError
 from rules.verdicts import Severity, VerdictKind
 from tests.watcher.watching import NOON, by, delete_stack, delete_table
-from watcher.incidents import Incident, IncidentState
+from watcher.incidents.incident import Incident, IncidentState
 
 if TYPE_CHECKING:
     from tests.watcher.watching import Clockwork, Parts

@@ -10,15 +10,15 @@ import pytest
 
 from rules.errors import AccessDeniedError, UnavailableError
 from tests.watcher.watching import by, delete_table
-from watcher.notifiers import TAKEOVER_SECONDS
+from watcher.alerts.notifier import TAKEOVER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.watcher.watching import Clockwork, Parts
-    from watcher.incidents import Incident
-    from watcher.notifiers import Notice
-    from watcher.sources import Delivery
+    from watcher.alerts.notifier import Notice
+    from watcher.incidents.incident import Incident
+    from watcher.sources.source import Delivery
 
 
 class Killed(BaseException):

@@ -22,13 +22,13 @@ from rules.errors import UnavailableError
 from rules.rulefile import load_rules
 from tests.watcher.bursts import BurstQueue, burst, deleted_stack
 from tests.watcher.watching import NOON, Clockwork, by, delete_table
-from watcher.causes import Causes
-from watcher.digest import DIGEST, DigestPolicy, Digests
-from watcher.enrichment import VaultFacts
-from watcher.incident_store import IncidentStore
-from watcher.incidents import AlertState, Incident, NoticeKind
-from watcher.notifiers import TAKEOVER_SECONDS
-from watcher.outbox import Outbox, everybody
+from watcher.alerts.digest import DIGEST, DigestPolicy, Digests
+from watcher.alerts.notifier import TAKEOVER_SECONDS
+from watcher.alerts.outbox import Outbox, everybody
+from watcher.facts.enrichment import VaultFacts
+from watcher.incidents.causes import Causes
+from watcher.incidents.incident import AlertState, Incident, NoticeKind
+from watcher.incidents.incident_store import IncidentStore
 from watcher.pipeline import Pipeline
 from watcher.testing.memory_source import MemorySource
 from watcher.testing.recording_notifier import RecordingNotifier
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from recovery.clock import Clock, Sleep
     from recovery.vault.vault import StoredObject, Vault
-    from watcher.notifiers import Notice, Notifier
-    from watcher.sources import EventSource
+    from watcher.alerts.notifier import Notice, Notifier
+    from watcher.sources.source import EventSource
 
 RULES = load_rules([]).rule_set
 MANY = DigestPolicy(more_than=1000)

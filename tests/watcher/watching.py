@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from recovery.backups.catalog import Catalog
 from recovery.intents import IntentStore
 from rules.rulefile import load_rules
-from watcher.causes import Causes
-from watcher.enrichment import VaultFacts
-from watcher.incident_store import IncidentStore
-from watcher.outbox import Outbox, everybody
+from watcher.alerts.outbox import Outbox, everybody
+from watcher.facts.enrichment import VaultFacts
+from watcher.incidents.causes import Causes
+from watcher.incidents.incident_store import IncidentStore
 from watcher.pipeline import Pipeline
 from watcher.watch import Watcher
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watcher.sources import Delivery
+from watcher.sources.source import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

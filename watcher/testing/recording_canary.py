@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from watcher.canary import Canary
+    from watcher.health.canary import Canary
 
 
 class RecordingCanarySender:

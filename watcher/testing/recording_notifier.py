@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from watcher.incidents import Incident
-    from watcher.notifiers import Notice
+    from watcher.alerts.notifier import Notice
+    from watcher.incidents.incident import Incident
 
 
 class RecordingNotifier:

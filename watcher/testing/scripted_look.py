@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from watcher.learnt_points import Learnt
+from watcher.facts.learnt_points import Learnt
 
 if TYPE_CHECKING:
     from recovery.restores.points import LostTable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.probes import Signal, SignalState
+from watcher.availability.probe import Signal, SignalState
 
 
 class ScriptedProbe:

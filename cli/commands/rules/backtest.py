@@ -21,8 +21,8 @@ from rules.backtest import days
 from rules.backtest_report import Comparison, reports, scope_of
 from rules.errors import PartialError, UsageError
 from rules.rulefile import DEFAULT_PACK_NAME, load_rules
-from watcher.archive_s3 import TrailFilter
-from watcher.athena_query import AthenaTable, athena_table
+from watcher.archives.archive_s3 import TrailFilter
+from watcher.archives.athena_query import AthenaTable, athena_table
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

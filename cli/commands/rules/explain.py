@@ -16,7 +16,7 @@ from cli.wording import counted
 from rules.errors import PartialError
 from rules.explain import explain as explain_event
 from rules.rulefile import load_rules
-from watcher.slack_message import clean
+from watcher.alerts.slack_message import clean
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 MOST_SHOWN = 20

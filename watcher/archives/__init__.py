@@ -1,0 +1,1 @@
+"""Change events of the past, in files: folders, S3, the event history, Athena."""

@@ -1,0 +1,1 @@
+"""Whether DynamoDB can be reached in a region: probes, AWS Health, and the incident of an outage."""
