@@ -404,7 +404,7 @@ def test_what_is_told_twice_is_done_once(slack: SlackSocketStandIn, listened: Li
     """The same envelope, or the same press in another one; each is acknowledged, or Slack would go on."""
     slack.press(ACKNOWLEDGE, "one", envelope_id="e1")
     slack.press(ACKNOWLEDGE, "one", envelope_id="e1")
-    again = a_press(ACKNOWLEDGE, "two")["actions"]
+    again = a_press(ACKNOWLEDGE, "two", action_ts="1763867700.000001")["actions"]
     slack.press(ACKNOWLEDGE, "two", envelope_id="e2", actions=again)
     slack.press(ACKNOWLEDGE, "two", envelope_id="e3", actions=again)
     slack.press(ACKNOWLEDGE, "end")
