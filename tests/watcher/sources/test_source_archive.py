@@ -170,7 +170,9 @@ def test_a_poison_event_is_given_up_and_kept(clock: Clockwork) -> None:
     assert json.loads(vault.get(key).body) == deletion(1)
 
 
-@pytest.mark.parametrize("content", [b"no json", gzip.compress(trail_file(deletion(1)))[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"no json", gzip.compress(trail_file(deletion(1)))[:-9]], ids=["no events", "cut"]
+)
 def test_a_file_that_cannot_be_read_is_told_of(clock: Clockwork, content: bytes) -> None:
     """As a delivery with its fault; the other files are read all the same."""
     past = source(clock, content, trail_file(deletion(2)))

@@ -223,6 +223,7 @@ def test_a_file_that_is_gone_is_a_fault(trail: Trail, parts: Parts) -> None:
         (b"no json", "not a file of events"),
         (gzip.compress(b" " * 10_000), "unpacks to more than 9,000 bytes"),
     ],
+    ids=["cut", "no events", "too large"],
 )
 def test_a_file_that_cannot_be_read_is_a_fault(trail: Trail, content: bytes, why: str) -> None:
     """Damaged, not a trail file at all, or made to fill a memory."""
