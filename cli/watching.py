@@ -231,7 +231,12 @@ def watching_of(net: Net, sources: Sequence[EventSource]) -> Watching:
     canaries = _canaries(net, name)
     regions = _regions(net)
     pipeline = pipeline_of(net, canaries, regions)
-    open_incidents = OpenIncidents(net.incidents, net.outbox, policy_of(net.settings.notified), net.clock)
+    open_incidents = OpenIncidents(
+        net.incidents,
+        lambda one: watcher.deliver(one),  # noqa: PLW0108 - it is made below
+        policy_of(net.settings.notified),
+        net.clock,
+    )
     learning = _learning(net)
     chores = (
         Chore("escalate", ESCALATE_EVERY, open_incidents.escalate_due),

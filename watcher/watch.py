@@ -226,7 +226,7 @@ class Watcher:
             if not handled:
                 source.release(delivery)
         for incident in incidents or ():
-            self._deliver(incident)
+            self.deliver(incident)
             self.on_incident(incident)
         return handled
 
@@ -245,10 +245,11 @@ class Watcher:
             log.exception("message %s could not be handled", delivery.id)
             fault = EventError(f"not handled: {type(error).__name__}")
         log.error("message %s cannot be understood: %s", delivery.id, fault)
-        self._deliver(self._pipeline.take_unreadable(delivery.body, fault))
+        self.deliver(self._pipeline.take_unreadable(delivery.body, fault))
         return None
 
-    def _deliver(self, incident: Incident) -> None:
+    def deliver(self, incident: Incident) -> None:
+        """Send what an incident owes; while the watcher runs, in a thread of the senders. What fails stays owed."""
         if not incident.unsent and not incident.stale:
             return
         if self._senders is not None:

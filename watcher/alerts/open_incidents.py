@@ -11,9 +11,10 @@ from watcher.alerts.escalation import escalated
 from watcher.incidents.incident import IncidentState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recovery.clock import Clock
     from watcher.alerts.escalation import Policy
-    from watcher.alerts.outbox import Outbox
     from watcher.incidents.incident import Incident
     from watcher.incidents.incident_store import IncidentStore
 
@@ -26,9 +27,11 @@ ESCALATED_FOR = timedelta(days=14)
 class OpenIncidents:
     """Escalates; what is due follows from what is stored, so several watchers owe the same messages once."""
 
-    def __init__(self, incidents: IncidentStore, outbox: Outbox, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self, incidents: IncidentStore, deliver: Callable[[Incident], object], policy: Policy, clock: Clock
+    ) -> None:
         self._incidents = incidents
-        self._outbox = outbox
+        self._deliver = deliver
         self._policy = policy
         self._clock = clock
         self._seen: dict[str, str] = {}
@@ -52,6 +55,6 @@ class OpenIncidents:
                 continue
             told = self._incidents.update(incident.id, lambda one: escalated(one, self._policy, now))
             log.warning("incident %s: %s", told.id, told.timeline[-1].what)
-            self._outbox.deliver(told.id)
+            self._deliver(told)
             count += 1
         return count
